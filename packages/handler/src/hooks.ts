@@ -1,0 +1,109 @@
+// What the handler tells about itself, for logs and metrics. Facts only: ids, types, reasons from closed sets; never a body,
+// a header or the contents of an event. Hooks are called and not awaited; one that throws becomes a process warning and
+// changes nothing. The same facts go to the channels of diagnostics.ts. A failing listener and a failing inbox are warned about when nobody listens, so that they are never silent.
+import { publish } from './diagnostics.ts';
+import type { Outcome } from './inbox/inbox.ts';
+import type { RejectReason } from './reject-reason.ts';
+
+export interface Hooks {
+  /** A package was verified and stored, or known already. */
+  onReceived?(fact: {
+    readonly stored: number;
+    readonly duplicates: number;
+    readonly bytes: number;
+    readonly keyId: string;
+  }): void;
+  /** A request was refused. `cause` is set when the fault is on this side. */
+  onRejected?(fact: {
+    readonly status: number;
+    readonly reason: RejectReason;
+    readonly detail: string;
+    readonly keyId?: string;
+    readonly cause?: unknown;
+  }): void;
+  /** `durationMs`: of this run. `lagMs`: since it was received. */
+  onProcessed?(
+    fact: EventFact & { readonly outcome: Outcome; readonly durationMs: number; readonly lagMs: number },
+  ): void;
+  /** A listener failed; the event blocks its key until `retryAt`. */
+  onFailed?(fact: EventFact & { readonly error: unknown; readonly retryAt: Date }): void;
+  /** An event was given up: a dead letter, kept with its error; its key goes on. */
+  onParked?(fact: EventFact & { readonly error: unknown }): void;
+  /** The inbox failed while processing; what was stored is safe and is tried again. */
+  onInboxError?(fact: { readonly operation: InboxOperation; readonly error: unknown }): void;
+}
+
+export type InboxOperation = 'claim' | 'fail' | 'park' | 'release' | 'renew' | 'sweep';
+
+export interface EventFact {
+  readonly id: string;
+  readonly type: string;
+  readonly key: string | null;
+  readonly attempt: number;
+}
+
+/** `metrics` hear of everything first, and their hearing of it silences no warning. */
+export function guarded(hooks: Hooks, metrics: Hooks = {}): Required<Hooks> {
+  const attempt = <Fact>(name: keyof Hooks, fact: Fact, hook: ((fact: Fact) => void) | undefined): void => {
+    try {
+      hook?.(fact);
+    } catch (error) {
+      warn(`The hook ${name} threw: ${messageOf(error)}`, 'BELLHOP_HOOK_THREW');
+    }
+  };
+  const call =
+    <Fact>(
+      name: keyof Hooks,
+      pick: (from: Hooks) => ((fact: Fact) => void) | undefined,
+      otherwise?: (fact: Fact) => void,
+    ) =>
+    (fact: Fact): void => {
+      publish(name, fact);
+      attempt(name, fact, pick(metrics)?.bind(metrics));
+      attempt(name, fact, pick(hooks)?.bind(hooks) ?? otherwise);
+    };
+  return {
+    onReceived: call('onReceived', (from) => from.onReceived),
+    onRejected: call(
+      'onRejected',
+      (from) => from.onRejected,
+      ({ reason, cause }) => {
+        if (cause !== undefined)
+          warn(`Deliveries are refused (${reason}): ${messageOf(cause)}`, 'BELLHOP_HANDLER_FAILED');
+      },
+    ),
+    onProcessed: call('onProcessed', (from) => from.onProcessed),
+    onFailed: call(
+      'onFailed',
+      (from) => from.onFailed,
+      ({ type, id, attempt, error }) => {
+        warn(
+          `The listener for ${type} failed (event ${id}, attempt ${attempt}): ${messageOf(error)}`,
+          'BELLHOP_LISTENER_FAILED',
+        );
+      },
+    ),
+    onParked: call(
+      'onParked',
+      (from) => from.onParked,
+      ({ type, id, attempt, error }) => {
+        warn(`${type} is parked (event ${id}, attempt ${attempt}): ${messageOf(error)}`, 'BELLHOP_EVENT_PARKED');
+      },
+    ),
+    onInboxError: call(
+      'onInboxError',
+      (from) => from.onInboxError,
+      ({ operation, error }) => {
+        warn(`The inbox failed (${operation}): ${messageOf(error)}`, 'BELLHOP_INBOX_FAILED');
+      },
+    ),
+  };
+}
+
+export function warn(message: string, code: string): void {
+  process.emitWarning(message, { code });
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

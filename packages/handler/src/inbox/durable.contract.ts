@@ -1,0 +1,127 @@
+// What every inbox promises that outlives its process and may be shared: leases, nonces, retention. `open` opens another one
+// on the same data, with a clock of the test's own.
+import { expect, it } from 'vitest';
+import { entry } from './inbox.contract.ts';
+import type { Inbox } from './inbox.ts';
+import type { SqlInboxOptions } from './sql-inbox.ts';
+
+const epoch = Date.UTC(2026, 0, 1);
+const at = (ms: number): Date => new Date(epoch + ms);
+
+export interface Shared {
+  open(options?: SqlInboxOptions): Inbox<unknown>;
+}
+
+export function durableContract(make: () => Promise<Shared>): void {
+  it('gives a claim whose lease ran out to somebody else, and takes no word from the late one', async () => {
+    const shared = await make();
+    const [one, two] = [shared.open({ leaseMs: 1_000 }), shared.open({ leaseMs: 1_000 })];
+    await one.store([entry('a1', 'a'), entry('a2', 'a')]);
+    const [late] = (await one.claim({ limit: 5, now: at(0) })).jobs;
+    if (late === undefined) throw new Error('nothing was claimed');
+    expect((await two.claim({ limit: 5, now: at(999) })).jobs).toEqual([]);
+    const [next, ...more] = (await two.claim({ limit: 5, now: at(1_000) })).jobs;
+    expect([next, ...more]).toMatchObject([{ event: { id: 'a1' }, attempt: 2 }]);
+    expect(await one.complete(late, async () => 'done')).toBe(false);
+    await one.fail(late, { error: 'late', retryAt: at(0) });
+    await one.park(late, { error: 'late' });
+    expect(await two.stats(at(0))).toMatchObject({ running: 1, waiting: 1, parked: 0, retrying: 0 });
+    if (next !== undefined) expect(await two.complete(next, async () => 'done')).toBe(true);
+  });
+
+  it('keeps a claim that is renewed, but not one that is over', async () => {
+    const shared = await make();
+    const inbox = shared.open({ leaseMs: 1_000 });
+    await inbox.store([entry('a'), entry('b')]);
+    const { jobs } = await inbox.claim({ limit: 5, now: at(0) });
+    const [kept, released] = jobs;
+    if (kept === undefined || released === undefined) throw new Error('two were stored');
+    await inbox.release(released);
+    await inbox.renew?.(jobs, at(900));
+    const ids = (await inbox.claim({ limit: 5, now: at(1_800) })).jobs.map(({ event }) => event.id);
+    expect(ids).toEqual([released.event.id]);
+    expect(await inbox.complete(kept, async () => 'done')).toBe(true);
+  });
+
+  it('lets several claim at once: every event goes to one of them, one of a key at a time', async () => {
+    const shared = await make();
+    const inboxes = [shared.open(), shared.open(), shared.open()];
+    const keys = ['a', 'b', 'c', 'd', null];
+    const entries = Array.from({ length: 60 }, (_, index) => entry(`e${index}`, keys[index % keys.length] ?? null));
+    await shared.open().store(entries);
+    const running = new Set<string>();
+    const done: string[] = [];
+    await Promise.all(
+      inboxes.map(async (inbox) => {
+        while (done.length < entries.length) {
+          const { jobs } = await inbox.claim({ limit: 3, now: at(0) });
+          await Promise.all(
+            jobs.map(async (job) => {
+              if (job.key !== null) {
+                expect(running.has(job.key)).toBe(false);
+                running.add(job.key);
+              }
+              const isMine = await inbox.complete(job, async () => {
+                if (job.key !== null) running.delete(job.key);
+                done.push(job.event.id);
+                return 'done';
+              });
+              expect(isMine).toBe(true);
+            }),
+          );
+        }
+      }),
+    );
+    expect([...done].sort()).toEqual(entries.map(({ event }) => event.id).sort());
+    for (const key of ['a', 'b', 'c', 'd']) {
+      const inOrder = entries.filter((one) => one.key === key).map(({ event }) => event.id);
+      expect(done.filter((id) => inOrder.includes(id))).toEqual(inOrder);
+    }
+  });
+
+  it('stores an event once when several store it at once, in any order', async () => {
+    const shared = await make();
+    const entries = Array.from({ length: 40 }, (_, index) => entry(`e${index}`));
+    const results = await Promise.all(
+      [entries, [...entries].reverse(), entries.slice(10), [...entries].reverse()].map((some) =>
+        shared.open().store(some),
+      ),
+    );
+    expect(results.reduce((sum, { stored }) => sum + stored, 0)).toBe(40);
+    expect(await shared.open().stats(at(0))).toMatchObject({ waiting: 40 });
+  });
+
+  it('shares nonces, and forgets them when their time is over', async () => {
+    const shared = await make();
+    let nowMs = epoch;
+    const now = () => nowMs;
+    const [one, two] = [shared.open({ now }).nonces, shared.open({ now }).nonces];
+    const forgetAfter = epoch / 1000 + 60;
+    expect(await one?.remember('key', 'nonce', forgetAfter)).toBe(true);
+    expect(await two?.remember('key', 'nonce', forgetAfter)).toBe(false);
+    expect(await two?.remember('other key', 'nonce', forgetAfter)).toBe(true);
+    const answers = await Promise.all(
+      [one, two, one, two].map((nonces) => nonces?.remember('key', 'race', forgetAfter)),
+    );
+    expect(answers.filter((isNew) => isNew)).toHaveLength(1);
+    nowMs += 120_000;
+    expect(await one?.remember('key', 'nonce', forgetAfter + 120)).toBe(true);
+  });
+
+  it('forgets what was closed longer ago than the retention, batch by batch, and nothing that is open', async () => {
+    const shared = await make();
+    let nowMs = epoch;
+    const inbox = shared.open({ retentionMs: 1_000, now: () => nowMs });
+    const entries = Array.from({ length: 700 }, (_, index) => entry(`e${index}`));
+    await inbox.store(entries);
+    const { jobs } = await inbox.claim({ limit: 699, now: at(0) });
+    await Promise.all(jobs.map((job) => inbox.complete(job, async () => 'done')));
+    nowMs += 1_000;
+    expect(await inbox.sweep?.(at(1_000))).toBe(false);
+    expect(await inbox.store(entries)).toEqual({ stored: 0, duplicates: 700 });
+    expect(await inbox.sweep?.(at(1_001))).toBe(true);
+    expect(await inbox.sweep?.(at(1_001))).toBe(false);
+    expect(await inbox.list({ limit: 10 })).toMatchObject({ items: [{ state: 'waiting' }] });
+    expect(await inbox.store(entries)).toEqual({ stored: 699, duplicates: 1 });
+  });
+}

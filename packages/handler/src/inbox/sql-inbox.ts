@@ -1,0 +1,235 @@
+// The inbox on a SQL database: one row an event, the same statements for PostgreSQL and SQLite.
+//
+// A row's state is that of inbox.ts, and `behind`: a waiting event that was seen to have an open one of its key before it.
+// Claims look at what may run only (`due_at` of a running row is the end of its lease), so that a long queue behind one
+// failed event costs nothing: each of its rows is looked at once, becomes `behind`, and the end of its predecessor makes the
+// next one `waiting` again. Every key with open rows has one that is not `behind`; usually its oldest. (Of two packages stored
+// at the same time the one with the lower numbers may become visible later; an event that runs already then keeps its place.)
+//
+// Lock order: row of the event, then the lock of the dialect. Marking rows `behind` and closing an event must not overlap, or
+// a row could wait for a predecessor that is gone: claims take the lock exclusively, closings share it, each as the last
+// thing before the commit.
+import { randomUUID } from 'node:crypto';
+import type { WebhookEvent } from '@bellhop/events';
+import { columnText, noteText } from './column-text.ts';
+import type { Inbox, Job, Outcome } from './inbox.ts';
+import { sqlAdmin } from './sql-admin.ts';
+import type { Dialect, Queries, SqlDatabase, Tables } from './sql-database.ts';
+import { placeholders } from './sql-database.ts';
+import { sqlMarks } from './sql-marks.ts';
+import { sqlNonces } from './sql-nonces.ts';
+
+export interface SqlInboxOptions {
+  /** How long a claim holds when its process dies. Default 30,000. */
+  readonly leaseMs?: number;
+  /** How long ids of closed events are remembered for deduplication, and the events kept for replay. Default 90 days. */
+  readonly retentionMs?: number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+const dayMs = 86_400_000;
+/** Rows looked at in one step of a claim: enough to get past a crowd of one key, few enough to be cheap. */
+const candidates = 64;
+const sweepBatch = 500;
+
+/** Undoes the transaction of a claim that somebody else has taken over. */
+class ClaimLost extends Error {}
+
+export function sqlInbox<Tx>(
+  database: SqlDatabase<Tx>,
+  dialect: Dialect,
+  tables: Tables,
+  options: SqlInboxOptions,
+): Inbox<Tx> & { readonly leaseMs: number } {
+  const { leaseMs = 30_000, retentionMs = 90 * dayMs, now = Date.now } = options;
+  for (const [name, value] of Object.entries({ leaseMs, retentionMs })) {
+    if (!Number.isSafeInteger(value) || value < 1) throw new TypeError(`${name} must be a positive integer`);
+  }
+  const table = tables.inbox;
+
+  /** The next of the key may run. */
+  async function wakeNext(queries: Queries, key: unknown): Promise<void> {
+    if (typeof key !== 'string') return;
+    await queries.query(
+      `update ${table} set state = 'waiting' where id = (
+         select id from ${table} where key = $1 and closed_at is null and state = 'behind'
+         order by seq limit 1)`,
+      [key],
+    );
+  }
+
+  async function close(queries: Queries, job: Job, state: Outcome | 'parked', note: string | null): Promise<boolean> {
+    const closedAt = state === 'parked' ? null : now();
+    await dialect.lock(queries, 'close');
+    const [closed] = await queries.query(
+      `update ${table} set state = $1, note = $2, closed_at = $3, lease = null
+       where id = $4 and lease = $5 and state = 'running' returning key`,
+      [state, note, closedAt, columnText(job.event.id), job.lease],
+    );
+    if (closed === undefined) return false;
+    await wakeNext(queries, closed[0]);
+    return true;
+  }
+
+  async function claimRows(queries: Queries, limit: number, nowMs: number): Promise<Job[]> {
+    const jobs: Job[] = [];
+    while (jobs.length < limit) {
+      // A running row whose lease is over is the one that runs of its key, whatever became visible before it meanwhile.
+      const seen = await queries.query(
+        `select c.id, case
+           when c.key is null or c.state = 'running' then 1
+           when exists (select 1 from ${table} e where e.key = c.key and e.seq < c.seq
+             and e.closed_at is null and e.state in ('waiting', 'running', 'retrying')) then 0
+           when exists (select 1 from ${table} r where r.key = c.key and r.state = 'running') then 0
+           else 1 end
+         from ${table} c
+         where c.state in ('waiting', 'running', 'retrying') and c.due_at <= $1
+         order by c.due_at, c.seq limit ${candidates} ${dialect.skipLocked}`,
+        [nowMs],
+      );
+      const heads = seen.filter((row) => Number(row[1]) === 1).map((row) => String(row[0]));
+      const behind = seen.filter((row) => Number(row[1]) === 0).map((row) => String(row[0]));
+      if (behind.length > 0) {
+        await queries.query(
+          `update ${table} set state = 'behind' where id in (${placeholders(behind.length, 0)})`,
+          behind,
+        );
+      }
+      jobs.push(...(await take(queries, heads.slice(0, limit - jobs.length), nowMs)));
+      if (seen.length < candidates) break;
+    }
+    return jobs;
+  }
+
+  async function take(queries: Queries, ids: readonly string[], nowMs: number): Promise<Job[]> {
+    if (ids.length === 0) return [];
+    const lease = randomUUID();
+    const rows = await queries.query(
+      `update ${table} set state = 'running', lease = $1, due_at = $2, attempts = attempts + 1
+       where id in (${placeholders(ids.length, 2)})
+       returning id, event, key, received_at, attempts, replay`,
+      [lease, nowMs + leaseMs, ...ids],
+    );
+    const byId = new Map(rows.map((row) => [String(row[0]), row]));
+    return ids.flatMap((id) => {
+      const row = byId.get(id);
+      if (row === undefined) return [];
+      const [, event, key, receivedAt, attempt, replay] = row;
+      return {
+        event: eventOf(event),
+        key: typeof key === 'string' ? key : null,
+        receivedAt: new Date(Number(receivedAt)),
+        attempt: Number(attempt),
+        replay: Number(replay) === 1,
+        lease,
+      };
+    });
+  }
+
+  return {
+    durable: true,
+    leaseMs,
+    nonces: sqlNonces(database, dialect, tables, now),
+
+    async store(events) {
+      const stored = await dialect.insert(database, events);
+      return { stored, duplicates: events.length - stored };
+    },
+
+    claim: ({ limit, now: claimedAt }) =>
+      // A claim that a power cut undoes is none: nothing waits for the disk while all others wait for the claim.
+      database.transaction(
+        async (queries) => {
+          const nowMs = claimedAt.getTime();
+          await dialect.lock(queries, 'claim');
+          const jobs = await claimRows(queries, limit, nowMs);
+          if (jobs.length > 0) return { jobs, nextDueAt: null };
+          const [next] = await queries.query(
+            `select min(due_at) from ${table} where state = 'retrying' and due_at > $1`,
+            [nowMs],
+          );
+          const dueAt = next?.[0] ?? null;
+          return { jobs, nextDueAt: dueAt === null ? null : new Date(Number(dueAt)) };
+        },
+        { isDurable: false },
+      ),
+
+    async complete(job, work) {
+      try {
+        await database.transaction(async (queries, tx) => {
+          if (dialect.rowLocks) {
+            // Held until the commit: while the listener runs nobody can take the event over, lease or not.
+            const held = await queries.query(
+              `select 1 from ${table} where id = $1 and lease = $2 and state = 'running' for update`,
+              [columnText(job.event.id), job.lease],
+            );
+            if (held.length === 0) throw new ClaimLost();
+          }
+          const outcome = await work(tx, sqlMarks(queries, tables, now));
+          if (!(await close(queries, job, outcome, null))) throw new ClaimLost();
+        });
+        return true;
+      } catch (error) {
+        if (error instanceof ClaimLost) return false;
+        throw error;
+      }
+    },
+
+    async fail(job, { error, retryAt }) {
+      await database.query(
+        `update ${table} set state = 'retrying', due_at = $1, note = $2, failed_at = coalesce(failed_at, $3), lease = null
+         where id = $4 and lease = $5 and state = 'running'`,
+        [retryAt.getTime(), noteText(error), now(), columnText(job.event.id), job.lease],
+      );
+    },
+
+    async park(job, { error }) {
+      await database.transaction((queries) => close(queries, job, 'parked', noteText(error)));
+    },
+
+    async release(job) {
+      await database.query(
+        `update ${table} set state = 'waiting', due_at = received_at, attempts = attempts - 1, lease = null
+         where id = $1 and lease = $2 and state = 'running'`,
+        [columnText(job.event.id), job.lease],
+      );
+    },
+
+    async renew(jobs, renewedAt) {
+      if (jobs.length === 0) return;
+      const leases = [...new Set(jobs.map((job) => job.lease))];
+      const ids = jobs.map((job) => columnText(job.event.id));
+      // Rows that are locked belong to listeners that run in their transaction: they need no lease.
+      await database.query(
+        `update ${table} set due_at = $1 where id in (
+           select id from ${table} where id in (${placeholders(ids.length, 1)})
+             and lease in (${placeholders(leases.length, 1 + ids.length)}) and state = 'running' ${dialect.skipLocked})`,
+        [renewedAt.getTime() + leaseMs, ...ids, ...leases],
+      );
+    },
+
+    async sweep(sweptAt) {
+      const before = sweptAt.getTime() - retentionMs;
+      const swept = await database.query(
+        `delete from ${table} where id in (
+           select id from ${table} where closed_at < $1 order by closed_at limit ${sweepBatch} ${dialect.skipLocked})
+         returning 1`,
+        [before],
+      );
+      const forgotten = await database.query(
+        `delete from ${tables.marks} where name in (
+           select name from ${tables.marks} where used_at < $1 limit ${sweepBatch} ${dialect.skipLocked}) returning 1`,
+        [before],
+      );
+      return Math.max(swept.length, forgotten.length) === sweepBatch;
+    },
+
+    ...sqlAdmin(database, dialect, table, { now, wakeNext }),
+  };
+}
+
+/** What `store` has written, which was checked before it was stored. */
+export function eventOf(text: unknown): WebhookEvent {
+  return JSON.parse(String(text));
+}
