@@ -1,0 +1,89 @@
+// Who is calling: the checks of client id, signature, throttle and token for tenants, in the contract's order, and of the
+// operator's token. Each gives the caller or the problem to answer.
+
+import { hashToken } from '../keys/client-secrets.ts';
+import { findToken } from '../store/tokens.ts';
+import type { ApiDependencies } from './dependencies.ts';
+import { isUuid } from './ids.ts';
+import { decodeUtf8 } from './input.ts';
+import { type ProvedOperator, proveOperator } from './operator-access.ts';
+import { problem } from './problem.ts';
+import type { RequestTarget } from './request-target.ts';
+import type { Answer, Tenant } from './route.ts';
+import { signatureGuard } from './signature-guard.ts';
+import { createThrottle } from './throttle.ts';
+
+export interface TenantRequest {
+  readonly method: string;
+  readonly target: RequestTarget;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+}
+
+export type Proved = { readonly ok: true; readonly tenant: Tenant } | { readonly ok: false; readonly answer: Answer };
+
+export interface Callers {
+  /** The first check; on the token call the form may tell the id (Upvest's own Java and Go clients send no header). */
+  clientId(
+    headers: Headers,
+    tokenForm: Uint8Array | undefined,
+  ): { ok: true; id: string } | { ok: false; answer: Answer };
+  /** Signature, then throttle (`signature-guard.ts`). */
+  signed(clientId: string, request: TenantRequest): Promise<Proved>;
+  /** Signature, throttle, token. */
+  tenant(clientId: string, request: TenantRequest): Promise<Proved>;
+  operator(request: { readonly method: string; readonly headers: Headers }): Promise<ProvedOperator>;
+}
+
+const bearerPattern = /^Bearer ([a-zA-Z0-9\-._~+/]+=*)$/;
+
+export function createCallers({ database, config, now }: ApiDependencies): Callers {
+  const throttle = config.throttle && createThrottle({ ...config.throttle, now });
+  const guard = signatureGuard({ database, now, acceptedAlgorithms: config.acceptedAlgorithms, throttle });
+  const refuse = (answer: Answer) => ({ ok: false, answer }) as const;
+
+  async function signed(clientId: string, request: TenantRequest): Promise<Proved> {
+    const result = await guard({ clientId, ...request });
+    if (!result.ok && 'waitSeconds' in result) {
+      const headers = { 'retry-after': String(result.waitSeconds) };
+      return refuse(problem('too_many_requests', 'Too many calls of this client, slow down', headers));
+    }
+    if (!result.ok) return refuse(problem('unauthorised', `Signature is incorrect: ${result.reason}`));
+    return { ok: true, tenant: { clientId, partition: result.partition, scopes: [] } };
+  }
+
+  return {
+    clientId(headers, tokenForm) {
+      const given = headers.get('upvest-client-id') ?? (tokenForm && clientIdOfForm(tokenForm));
+      if (given === undefined || given === '') {
+        return refuse(problem('missing_client_id', 'upvest-client-id: is required'));
+      }
+      if (!isUuid(given)) return refuse(problem('bad_request', 'upvest-client-id: must be a UUID'));
+      return { ok: true, id: given.toLowerCase() };
+    },
+
+    signed,
+
+    async tenant(clientId, request) {
+      const proved = await signed(clientId, request);
+      if (!proved.ok) return proved;
+      const authorization = request.headers.get('authorization');
+      if (authorization === null) return refuse(problem('unauthorised', 'authorization: is required'));
+      const token = bearerPattern.exec(authorization)?.[1];
+      if (token === undefined) return refuse(problem('unauthorised', 'authorization: must be Bearer and a token'));
+      const holder = await findToken(database, hashToken(token), new Date(now()));
+      if (holder?.client_id !== clientId) {
+        return refuse(problem('unauthorised', 'authorization: the token is not a valid one of this client'));
+      }
+      return { ok: true, tenant: { clientId, partition: holder.partition, scopes: holder.scopes } };
+    },
+
+    operator: (request) => proveOperator({ database, now, operatorToken: config.operatorToken }, request),
+  };
+}
+
+function clientIdOfForm(form: Uint8Array): string | undefined {
+  const text = decodeUtf8(form);
+  const id = text === undefined ? null : new URLSearchParams(text).get('client_id');
+  return id !== null && isUuid(id) ? id : undefined;
+}

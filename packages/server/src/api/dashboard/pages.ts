@@ -1,0 +1,164 @@
+// The dashboard's pages: one document for every path below /dashboard, its assets, the sign-in link, and the API reference
+// at /docs. The document holds no data; what it shows comes from the operator API, with the session's cookie. Without a
+// session it is a 401 whose page asks for the operator token.
+
+import { dashboardFolder } from '@bellhop/dashboard';
+import { z } from 'zod';
+import { hashToken, newToken } from '../../keys/client-secrets.ts';
+import { findOperatorSession, insertOperatorSession, takeOperatorLink } from '../../store/operator-access.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { readSessionCookie } from '../operator-access.ts';
+import { problem } from '../problem.ts';
+import { type Answer, type Call, type Route, route } from '../route.ts';
+import { newSessionCookie, sessionSeconds } from '../session-cookie.ts';
+import { fileResponse, type PageFile, readPageFiles } from './page-files.ts';
+
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** The reference is a foreign component whose templates carry style attributes; its scripts are bound as everywhere. */
+const docsPolicy = policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'");
+
+const securityHeaders = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+} as const;
+
+const documentHeaders = { ...securityHeaders, 'content-security-policy': policy, 'cache-control': 'no-cache' };
+const assetHeaders = { ...securityHeaders, 'cache-control': 'public, max-age=31536000, immutable' };
+
+export function dashboardRoutes(deps: ApiDependencies): Route[] {
+  const { database } = deps;
+  let reading: ReturnType<typeof readPageFiles> | undefined;
+  const files = (): ReturnType<typeof readPageFiles> => {
+    reading ??= readPageFiles(dashboardFolder);
+    return reading;
+  };
+
+  const hasSession = async (headers: Headers): Promise<boolean> => {
+    const secret = readSessionCookie(headers);
+    if (secret === undefined) return false;
+    return (await findOperatorSession(database, hashToken(secret), new Date(deps.now()))) !== undefined;
+  };
+
+  const withFile = async (path: string, show: (file: PageFile) => Promise<Answer> | Answer): Promise<Answer> => {
+    const known = await files();
+    if (!known) return problem('service_unavailable', 'The pages are not built: run npm run build');
+    const file = known.get(path);
+    return file ? show(file) : problem('not_found', 'There is nothing at this path');
+  };
+
+  const showDocument = ({ headers }: Pick<Call<unknown, unknown, unknown>, 'headers'>): Promise<Answer> =>
+    withFile('index.html', async (file) => {
+      const status = (await hasSession(headers)) ? 200 : 401;
+      return { status, response: fileResponse(file, headers, documentHeaders, status) };
+    });
+
+  const page = {
+    method: 'GET' as const,
+    access: 'public' as const,
+    isPage: true,
+    responses: { 200: { description: 'A page', schema: null } },
+  };
+
+  return [
+    route({
+      ...page,
+      path: '/dashboard',
+      operationId: 'get_dashboard',
+      summary: 'The dashboard',
+      handle: showDocument,
+    }),
+    route({
+      ...page,
+      path: '/dashboard/*',
+      operationId: 'get_dashboard_page',
+      summary: 'A page of the dashboard',
+      handle: showDocument,
+    }),
+    route({
+      ...page,
+      path: '/dashboard/assets/{name}',
+      operationId: 'get_dashboard_asset',
+      summary: 'A part of the dashboard',
+      params: z.strictObject({ name: z.string() }),
+      handle: ({ params, headers }) =>
+        withFile(`assets/${params.name}`, (file) => ({
+          status: 200,
+          response: fileResponse(file, headers, assetHeaders),
+        })),
+    }),
+    route({
+      ...page,
+      path: '/dashboard/open/{link}',
+      operationId: 'open_dashboard',
+      summary: 'Open a sign-in link: sets the session and goes to the dashboard',
+      params: z.strictObject({ link: z.string().max(100) }),
+      async handle({ params, headers }) {
+        const now = new Date(deps.now());
+        const secret = newToken();
+        const isOpened = await database.transaction(async (tx) => {
+          const link = await takeOperatorLink(tx, hashToken(params.link), now);
+          if (!link) return false;
+          await insertOperatorSession(tx, {
+            hash: hashToken(secret),
+            kind: 'session',
+            actor: link.actor,
+            role: link.role,
+            tokenId: link.token_id ?? undefined,
+            expiresAt: new Date(now.getTime() + sessionSeconds * 1_000),
+            now,
+          });
+          return true;
+        });
+        const common = { ...documentHeaders, 'cache-control': 'no-store' };
+        if (!isOpened) return { status: 303, headers: { ...common, location: '/dashboard?sign-in=expired' } };
+        const isHttps = headers.get('x-forwarded-proto') === 'https' || isHttpsHost(headers);
+        return {
+          status: 303,
+          headers: { ...common, location: '/dashboard', 'set-cookie': newSessionCookie(secret, isHttps) },
+        };
+      },
+    }),
+    route({
+      ...page,
+      path: '/docs',
+      operationId: 'get_docs',
+      summary: 'The API reference',
+      handle: ({ headers }) =>
+        withFile('docs.html', (file) => ({
+          status: 200,
+          response: fileResponse(file, headers, { ...documentHeaders, 'content-security-policy': docsPolicy }),
+        })),
+    }),
+    route({
+      ...page,
+      path: '/docs/{name}',
+      operationId: 'get_docs_asset',
+      summary: 'A part of the API reference',
+      params: z.strictObject({ name: z.string() }),
+      handle: ({ params, headers }) =>
+        withFile(`docs/${params.name}`, (file) => ({
+          status: 200,
+          response: fileResponse(file, headers, documentHeaders),
+        })),
+    }),
+  ];
+
+  function isHttpsHost(headers: Headers): boolean {
+    const { protocol, host } = new URL(deps.config.publicUrl);
+    return protocol === 'https:' && host === headers.get('host');
+  }
+}

@@ -1,0 +1,51 @@
+// How node:http meets the app. Requests too broken for a route (not HTTP, an invalid target or host, headers without end)
+// get the API's problem answer too; time-outs and the clean end are the listener's (`listen.ts`).
+
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { createApp } from './app.ts';
+import { toResponse } from './app.ts';
+import { problem, problemBody } from './problem.ts';
+
+/** For `http.createServer`. */
+export function requestListener(
+  app: Pick<ReturnType<typeof createApp>, 'fetch'>,
+): ReturnType<typeof getRequestListener> {
+  return getRequestListener((request, env) => app.fetch(request, env), {
+    hostname: 'localhost',
+    // The app builds real Response objects; the process's own globals stay as they are.
+    overrideGlobalObjects: false,
+    errorHandler: () => toResponse(problem('bad_request', 'The request target or host is not valid'), randomUUID()),
+  });
+}
+
+/** Answers what node:http cannot read at all, before there is a request. */
+export function answerBrokenRequests(server: Server): void {
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+    else socket.end(brokenAnswer(error.code));
+  });
+}
+
+const brokenDetails: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: 'The headers are too large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'The request took too long to arrive',
+};
+
+/** node:http has no response to write to here, so the answer is written by hand. */
+function brokenAnswer(code: string | undefined): string {
+  const detail = brokenDetails[code ?? ''] ?? 'The request is not valid HTTP';
+  const requestId = randomUUID();
+  const body = JSON.stringify(problemBody({ slug: 'bad_request', detail }, requestId));
+  return [
+    'HTTP/1.1 400 Bad Request',
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `upvest-request-id: ${requestId}`,
+    'connection: close',
+    '',
+    body,
+  ].join('\r\n');
+}

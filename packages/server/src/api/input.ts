@@ -1,0 +1,108 @@
+// Turns query strings and bodies into values and zod's issues into one sentence that names the field. Nothing here throws
+// for any input; what a caller sent is shown back only shortened.
+//
+// JSON is read strictly: valid UTF-8, no byte order mark, no duplicate keys, at most 64 levels, no lone surrogates or NUL
+// in texts (PostgreSQL stores neither).
+
+import type { z } from 'zod';
+import { findJsonFault } from '../log/json-text.ts';
+import type { BodyRule } from './route.ts';
+
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly detail: string };
+
+const maxIssuesShown = 5;
+
+/** A repeated name gives an array, which no schema of a single value accepts. */
+export function readPairs(text: string): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = Object.create(null);
+  for (const [name, value] of new URLSearchParams(text)) {
+    const earlier = fields[name];
+    if (earlier === undefined) fields[name] = value;
+    else fields[name] = Array.isArray(earlier) ? [...earlier, value] : [earlier, value];
+  }
+  return fields;
+}
+
+/** `whole` names the value itself, for what is wrong with it and not with one of its fields. */
+export function check<T>(schema: z.ZodType<T>, value: unknown, whole: 'path' | 'query' | 'form' | 'body'): Parsed<T> {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return { ok: true, value: result.data };
+  const details = [...new Set(result.error.issues.flatMap((issue) => describeIssue(issue, whole)))];
+  const more = details.length - maxIssuesShown;
+  return { ok: false, detail: `${details.slice(0, maxIssuesShown).join('; ')}${more > 0 ? `; and ${more} more` : ''}` };
+}
+
+/** For `raw` rules the value is undefined: their handler reads the bytes. */
+export function parseBody(rule: BodyRule<unknown>, bytes: Uint8Array, contentType: string | null): Parsed<unknown> {
+  if (bytes.byteLength === 0) {
+    if (rule.required) return { ok: false, detail: 'body: is required' };
+    return rule.format === 'raw' ? { ok: true, value: undefined } : check(rule.schema, undefined, 'body');
+  }
+  const mediaType = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  if (!rule.contentTypes.includes(mediaType)) {
+    return { ok: false, detail: `content-type: must be ${rule.contentTypes.join(' or ')}` };
+  }
+  if (rule.format === 'raw') return { ok: true, value: undefined };
+  const text = decodeUtf8(bytes);
+  if (text === undefined) return { ok: false, detail: 'body: is not valid UTF-8' };
+  if (rule.format === 'form') return check(rule.schema, readPairs(text), 'form');
+  const json = parseJson(text);
+  return json.ok ? check(rule.schema, json.value, 'body') : json;
+}
+
+export function parseJson(text: string): Parsed<unknown> {
+  const fault = findJsonFault(text);
+  if (fault) return { ok: false, detail: `body: is not valid JSON: ${fault.message}` };
+  return { ok: true, value: JSON.parse(text) };
+}
+
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A text that can be stored and sent as it is. */
+export function isStorableText(text: string): boolean {
+  return !/\0|\p{Surrogate}/u.test(text);
+}
+
+/** Length as JSON Schema counts it. */
+export function codePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+function describeIssue(issue: z.core.$ZodIssue, whole: string): string[] {
+  const path = issue.path.map((part) => shorten(String(part))).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => `${path === '' ? '' : `${path}.`}${shorten(key)}: unknown field`);
+  }
+  const isRepeated = (whole === 'query' || whole === 'form') && Array.isArray(issue.input);
+  return [`${path === '' ? whole : path}: ${isRepeated ? 'must be given once' : sentence(issue)}`];
+}
+
+function sentence(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      if (issue.input === undefined) return 'is required';
+      return `must be ${issue.expected === 'int' ? 'an integer' : article(issue.expected)}`;
+    case 'invalid_value':
+      return issue.values.length === 1
+        ? `must be ${String(issue.values[0])}`
+        : `must be one of ${issue.values.map(String).join(', ')}`;
+    default:
+      return issue.message;
+  }
+}
+
+function article(noun: string): string {
+  return `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`;
+}
+
+function shorten(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}

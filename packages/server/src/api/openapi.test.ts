@@ -1,0 +1,91 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { field, startApi, type TestApi } from './api.fixture.ts';
+import { routes } from './routes.ts';
+
+let api: TestApi;
+let document: unknown;
+
+beforeAll(async () => {
+  api = await startApi();
+  document = (await api.call({ target: '/openapi.json' })).json;
+});
+afterAll(() => api.close());
+
+function at(...path: readonly string[]): unknown {
+  return path.reduce<unknown>((value, name) => field(value, name), document);
+}
+
+function validator(schema: unknown) {
+  const ajv = new Ajv2020({ strict: false });
+  formats.default(ajv);
+  return ajv.compile(Object(schema));
+}
+
+describe('the OpenAPI document', () => {
+  it('is 3.1 and has exactly the routes of the table', () => {
+    expect(at('openapi')).toBe('3.1.0');
+    const described = Object.entries(Object(at('paths'))).flatMap(([path, item]) =>
+      Object.keys(Object(item)).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(described.sort()).toEqual(
+      routes(api.deps)
+        .filter((route) => !route.isPage)
+        .map((route) => `${route.method} ${route.path}`)
+        .sort(),
+    );
+  });
+
+  it('has an id of its own for every operation, and security schemes that exist', () => {
+    const operations = Object.values(Object(at('paths'))).flatMap((item) => Object.values(Object(item)));
+    const ids = operations.map((operation) => field(operation, 'operationId'));
+    expect(new Set(ids).size).toBe(ids.length);
+    const schemes = Object.keys(Object(at('components', 'securitySchemes')));
+    const used = operations.flatMap((operation) =>
+      [field(operation, 'security')].flat().flatMap((requirement) => Object.keys(Object(requirement))),
+    );
+    expect([...new Set(used)].sort()).toEqual(schemes.sort());
+  });
+
+  it('has schemas that are JSON Schema and describe what the service takes', () => {
+    const schema = at('paths', '/webhooks', 'post', 'requestBody', 'content', 'application/json', 'schema');
+    const validate = validator(schema);
+    expect(validate({ title: 'A', url: 'https://tenant.example.com/', type: ['USER'], config: { delay: '5s' } })).toBe(
+      true,
+    );
+    for (const wrong of [
+      {},
+      { title: 'A' },
+      { title: 'a'.repeat(101), url: 'https://tenant.example.com/' },
+      { title: 'A', url: 'https://tenant.example.com/', enabled: true },
+      { title: 'A', url: 'https://tenant.example.com/', type: ['USERS'] },
+      { title: 'A', url: 'https://tenant.example.com/', config: { delay: '31s' } },
+      { title: 'A', url: 'https://tenant.example.com/', config: { max_package_size: 99 } },
+    ]) {
+      expect(validate(wrong), JSON.stringify(wrong)).toBe(false);
+    }
+    expect(at('paths', '/webhooks', 'get', 'parameters')).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          name: 'limit',
+          in: 'query',
+          required: false,
+          schema: expect.objectContaining({ type: 'integer', minimum: 0, maximum: 1000, default: 100 }),
+        }),
+      ]),
+    );
+  });
+
+  it('has schemas that all compile', () => {
+    const problem = at('components', 'schemas', 'Problem');
+    expect(validator(problem)({ type: 'https://docs.upvest.co/errors/internal', status: 500 })).toBe(true);
+    const seen: unknown[] = [];
+    JSON.stringify(document, (key, value: unknown) => {
+      if (key === 'schema' && field(value, '$ref') === undefined) seen.push(value);
+      return value;
+    });
+    expect(seen.length).toBeGreaterThan(50);
+    for (const schema of seen) expect(() => validator(schema)).not.toThrow();
+  });
+});

@@ -1,0 +1,88 @@
+// Who the operator is: the configured token (admin), a token of the database with its role, or a dashboard session in a
+// cookie. Secrets are compared in constant time, those of the database by their SHA-256.
+//
+// A cookie is sent by the browser whoever asks, so a call that rests on it must come from our own page: SameSite=Strict
+// keeps other sites out, and `sec-fetch-site` (or `origin`, where a browser lacks it) other origins of the same site, such
+// as another port of localhost.
+
+import { hashToken, isSameSecret } from '../keys/client-secrets.ts';
+import type { Database } from '../store/database.ts';
+import { findOperatorSession, findOperatorToken, type OperatorRole, operatorRoles } from '../store/operator-access.ts';
+import { problem } from './problem.ts';
+import type { Answer, Route } from './route.ts';
+
+export const sessionCookie = 'bellhop_session';
+
+export interface Operator {
+  /** For the audit trail: `operator`, or `operator:<name>` for a token of the database. */
+  readonly actor: string;
+  readonly role: OperatorRole;
+  /** The token of the database that it rests on. */
+  readonly tokenId: string | undefined;
+  /** When a session ends; undefined for a bearer token. */
+  readonly sessionUntil: Date | undefined;
+}
+
+export type ProvedOperator =
+  | { readonly ok: true; readonly operator: Operator }
+  | { readonly ok: false; readonly answer: Answer };
+
+export interface OperatorAccessOptions {
+  readonly database: Database;
+  readonly operatorToken: string;
+  readonly now: () => number;
+}
+
+const refuse = (detail: string): ProvedOperator => ({ ok: false, answer: problem('unauthorised', detail) });
+
+export async function proveOperator(
+  { database, operatorToken, now }: OperatorAccessOptions,
+  request: { readonly method: string; readonly headers: Headers },
+): Promise<ProvedOperator> {
+  const authorization = request.headers.get('authorization');
+  if (authorization === null) {
+    const secret = readSessionCookie(request.headers);
+    if (secret === undefined) return refuse('authorization: is required');
+    if (!isOwnPage(request)) return refuse('A session is good for calls of the dashboard itself only');
+    const session = await findOperatorSession(database, hashToken(secret), new Date(now()));
+    if (!session) return refuse('The session has ended: sign in again');
+    const { actor, role, token_id: tokenId, expires_at: sessionUntil } = session;
+    return { ok: true, operator: { actor, role, tokenId: tokenId ?? undefined, sessionUntil } };
+  }
+  if (!authorization.startsWith('Bearer ')) return refuse('authorization: must be Bearer and a token');
+  const token = authorization.slice('Bearer '.length);
+  if (isSameSecret(token, operatorToken)) {
+    return { ok: true, operator: { actor: 'operator', role: 'admin', tokenId: undefined, sessionUntil: undefined } };
+  }
+  const known = await findOperatorToken(database, hashToken(token), new Date(now()));
+  if (!known) return refuse('authorization: is not an operator token');
+  const { name, role, id: tokenId } = known;
+  return { ok: true, operator: { actor: `operator:${name}`, role, tokenId, sessionUntil: undefined } };
+}
+
+/** Reading needs `read`, anything else `operate`, unless the route says so itself. */
+export function neededRole({ method, role }: Pick<Route, 'method' | 'role'>): OperatorRole {
+  return role ?? (method === 'GET' ? 'read' : 'operate');
+}
+
+export function mayCall(role: OperatorRole, needed: OperatorRole): boolean {
+  return operatorRoles.indexOf(role) >= operatorRoles.indexOf(needed);
+}
+
+export function readSessionCookie(headers: Headers): string | undefined {
+  for (const pair of (headers.get('cookie') ?? '').split(';')) {
+    const mark = pair.indexOf('=');
+    if (mark !== -1 && pair.slice(0, mark).trim() === sessionCookie) return pair.slice(mark + 1).trim();
+  }
+  return undefined;
+}
+
+function isOwnPage({ method, headers }: { readonly method: string; readonly headers: Headers }): boolean {
+  const isReading = method === 'GET' || method === 'HEAD';
+  const site = headers.get('sec-fetch-site');
+  // `none`: typed into the address bar, which cannot change anything.
+  if (site !== null) return site === 'same-origin' || (site === 'none' && isReading);
+  const origin = headers.get('origin');
+  if (origin === null) return isReading;
+  return URL.canParse(origin) && new URL(origin).host === headers.get('host');
+}

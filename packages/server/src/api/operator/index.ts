@@ -1,0 +1,41 @@
+// The operator API: every route of it, for the route table.
+
+import type { ApiDependencies } from '../dependencies.ts';
+import type { Route } from '../route.ts';
+import { attemptRoutes } from './attempts.ts';
+import { auditRoutes } from './audit.ts';
+import { eventTypeRoutes } from './event-types.ts';
+import { eventRoutes } from './events.ts';
+import { publishRoutes } from './publish.ts';
+import { rollupRoutes } from './rollups.ts';
+import { sessionRoutes } from './session.ts';
+import { signRoutes } from './sign.ts';
+import { signingKeyRoutes } from './signing-keys.ts';
+import { streamRoutes } from './stream.ts';
+import { systemRoutes } from './system.ts';
+import { tenantCertificateRoutes } from './tenant-certificates.ts';
+import { tenantKeyRoutes } from './tenant-keys.ts';
+import { tenantRoutes } from './tenants.ts';
+import { webhookActionRoutes } from './webhook-actions.ts';
+import { operatorWebhookRoutes } from './webhooks.ts';
+
+export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
+  return [
+    ...tenantRoutes(deps),
+    ...tenantKeyRoutes(deps),
+    ...tenantCertificateRoutes(deps),
+    ...publishRoutes(deps),
+    ...operatorWebhookRoutes(deps),
+    ...webhookActionRoutes(deps),
+    ...eventRoutes(deps),
+    ...attemptRoutes(deps),
+    ...signingKeyRoutes(deps),
+    ...signRoutes(deps),
+    ...auditRoutes(deps),
+    ...sessionRoutes(deps),
+    ...streamRoutes(deps),
+    ...rollupRoutes(deps),
+    ...systemRoutes(deps),
+    ...eventTypeRoutes(),
+  ];
+}

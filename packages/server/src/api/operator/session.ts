@@ -1,0 +1,216 @@
+// Operator API, access: the dashboard's sign-in link and session, and operator tokens with a role. The link opens once
+// within 60 s and sets the cookie (`../dashboard/pages.ts`); a session lasts 12 h and never outlives its token.
+
+import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
+import { hashToken, newToken } from '../../keys/client-secrets.ts';
+import { insertAudit } from '../../store/audit.ts';
+import {
+  deleteOperatorSession,
+  deleteOperatorToken,
+  insertOperatorSession,
+  insertOperatorToken,
+  listOperatorTokens,
+  type OperatorTokenRow,
+  operatorRoles,
+} from '../../store/operator-access.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { uuidSchema } from '../ids.ts';
+import { isStorableText } from '../input.ts';
+import { type Operator, readSessionCookie } from '../operator-access.ts';
+import { problem } from '../problem.ts';
+import { type Answer, type Route, route } from '../route.ts';
+import { clearedCookie } from '../session-cookie.ts';
+import { pageSchema } from './paging.ts';
+
+const linkMs = 60_000;
+
+const tokenSchema = z.strictObject({
+  id: z.uuid(),
+  name: z.string(),
+  role: z.enum(operatorRoles),
+  expires_at: z.iso.datetime().nullable(),
+  created_at: z.iso.datetime(),
+});
+
+function showToken(row: OperatorTokenRow): z.infer<typeof tokenSchema> {
+  return {
+    id: row.id,
+    name: row.name,
+    role: row.role,
+    expires_at: row.expires_at?.toISOString() ?? null,
+    created_at: row.created_at.toISOString(),
+  };
+}
+
+function caller(operator: Operator | undefined): Operator {
+  if (!operator) throw new TypeError('An operator route was called without an operator');
+  return operator;
+}
+
+export function sessionRoutes(deps: ApiDependencies): Route[] {
+  const { database, config } = deps;
+
+  /** Where the caller reached this listener: the operator's may be another than the public one. */
+  const ownUrl = (headers: Headers): string => {
+    const host = headers.get('host');
+    if (host === null || host === new URL(config.publicUrl).host) return config.publicUrl;
+    return `${headers.get('x-forwarded-proto') === 'https' ? 'https' : 'http'}://${host}`;
+  };
+
+  return [
+    route({
+      method: 'POST',
+      path: '/operator/session',
+      access: 'operator',
+      role: 'read',
+      idempotency: 'ignored',
+      operationId: 'createSession',
+      summary: 'Make a sign-in link for the dashboard: one use, 60 seconds',
+      responses: { 201: { description: 'The link', schema: z.strictObject({ url: z.url() }) } },
+      async handle({ operator, headers }) {
+        const { actor, role, tokenId } = caller(operator);
+        const secret = newToken();
+        const now = new Date(deps.now());
+        const expiresAt = new Date(now.getTime() + linkMs);
+        await insertOperatorSession(database, {
+          hash: hashToken(secret),
+          kind: 'link',
+          actor,
+          role,
+          tokenId,
+          expiresAt,
+          now,
+        });
+        return { status: 201, body: { url: `${ownUrl(headers)}/dashboard/open/${secret}` } };
+      },
+    }),
+
+    route({
+      method: 'GET',
+      path: '/operator/session',
+      access: 'operator',
+      operationId: 'getSession',
+      summary: 'Who is signed in',
+      responses: {
+        200: {
+          description: 'The caller',
+          schema: z.strictObject({
+            actor: z.string(),
+            role: z.enum(operatorRoles),
+            expires_at: z.iso.datetime().nullable(),
+          }),
+        },
+      },
+      async handle({ operator }) {
+        const { actor, role, sessionUntil } = caller(operator);
+        return { status: 200, body: { actor, role, expires_at: sessionUntil?.toISOString() ?? null } };
+      },
+    }),
+
+    route({
+      method: 'DELETE',
+      path: '/operator/session',
+      access: 'operator',
+      role: 'read',
+      operationId: 'deleteSession',
+      summary: 'Sign out of the dashboard',
+      responses: { 204: { description: 'Signed out', schema: null } },
+      async handle({ headers }) {
+        const secret = readSessionCookie(headers);
+        if (secret !== undefined) await deleteOperatorSession(database, hashToken(secret));
+        return { status: 204, headers: { 'set-cookie': clearedCookie() } };
+      },
+    }),
+
+    route({
+      method: 'GET',
+      path: '/operator/tokens',
+      access: 'operator',
+      role: 'admin',
+      operationId: 'listOperatorTokens',
+      summary: 'List operator tokens, oldest first; the configured one is not among them',
+      responses: { 200: { description: 'All of them', schema: pageSchema(tokenSchema) } },
+      async handle() {
+        const rows = await listOperatorTokens(database);
+        return { status: 200, body: { data: rows.map(showToken), next_cursor: null } };
+      },
+    }),
+
+    route({
+      method: 'POST',
+      path: '/operator/tokens',
+      access: 'operator',
+      role: 'admin',
+      operationId: 'createOperatorToken',
+      summary: 'Make an operator token; it is shown this once',
+      body: {
+        contentTypes: ['application/json'],
+        schema: z.strictObject({
+          name: z.string().min(1, 'must not be empty').max(100).refine(isStorableText, 'must be plain text'),
+          role: z.enum(operatorRoles),
+          expires_in_days: z.int().min(1).max(3650).optional(),
+        }),
+        format: 'json',
+        required: true,
+      },
+      responses: {
+        201: { description: 'The token', schema: z.strictObject({ ...tokenSchema.shape, token: z.string() }) },
+      },
+      async handle({ body, actor, keepAnswer }) {
+        const token = newToken();
+        const now = new Date(deps.now());
+        const days = body.expires_in_days;
+        const expiresAt = days === undefined ? undefined : new Date(now.getTime() + days * 86_400_000);
+        const { name, role } = body;
+        return database.transaction(async (tx): Promise<Answer> => {
+          const row = await insertOperatorToken(tx, {
+            id: uuidv7(),
+            name,
+            role,
+            hash: hashToken(token),
+            expiresAt,
+            now,
+          });
+          if (!row) return problem('conflict', `There is an operator token named ${name} already`);
+          const shown = showToken(row);
+          await insertAudit(tx, {
+            actor,
+            action: 'operator_token.create',
+            subject: `operator_token:${row.id}`,
+            after: { name, role, expires_at: shown.expires_at },
+            at: now,
+          });
+          const answer: Answer = { status: 201, body: { ...shown, token } };
+          await keepAnswer(tx, answer);
+          return answer;
+        });
+      },
+    }),
+
+    route({
+      method: 'DELETE',
+      path: '/operator/tokens/{token_id}',
+      access: 'operator',
+      role: 'admin',
+      operationId: 'deleteOperatorToken',
+      summary: 'Revoke an operator token, and the sessions made with it',
+      params: z.strictObject({ token_id: uuidSchema }),
+      responses: { 204: { description: 'Revoked', schema: null } },
+      async handle({ params, actor }) {
+        return database.transaction(async (tx): Promise<Answer> => {
+          const row = await deleteOperatorToken(tx, params.token_id);
+          if (!row) return problem('not_found', `There is no operator token ${params.token_id}`);
+          await insertAudit(tx, {
+            actor,
+            action: 'operator_token.delete',
+            subject: `operator_token:${row.id}`,
+            before: { name: row.name, role: row.role },
+            at: new Date(deps.now()),
+          });
+          return { status: 204 };
+        });
+      },
+    }),
+  ];
+}

@@ -1,0 +1,123 @@
+// Operator API, the service's own keys: which sign deliveries, which are published, and making the next one the active one.
+
+import { z } from 'zod';
+import { insertAudit } from '../../store/audit.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { problem } from '../problem.ts';
+import { type Answer, type Route, route } from '../route.ts';
+import { decodeCursor, page, pageQuery, pageSchema } from './paging.ts';
+
+interface SigningKeyRow {
+  readonly key_id: string;
+  readonly algorithm: string;
+  readonly public_jwk: Readonly<Record<string, string>>;
+  readonly status: 'next' | 'active' | 'retired';
+  readonly published_at: Date;
+  readonly published_text: string;
+  readonly activated_at: Date | null;
+  readonly retired_at: Date | null;
+}
+
+const keySchema = z.strictObject({
+  key_id: z.uuid(),
+  algorithm: z.string(),
+  status: z.enum(['next', 'active', 'retired']),
+  public_jwk: z.looseObject({}),
+  published_at: z.iso.datetime(),
+  activated_at: z.iso.datetime().nullable(),
+  retired_at: z.iso.datetime().nullable(),
+});
+
+function show(row: SigningKeyRow): z.infer<typeof keySchema> {
+  return {
+    key_id: row.key_id,
+    algorithm: row.algorithm,
+    status: row.status,
+    public_jwk: row.public_jwk,
+    published_at: row.published_at.toISOString(),
+    activated_at: row.activated_at?.toISOString() ?? null,
+    retired_at: row.retired_at?.toISOString() ?? null,
+  };
+}
+
+export function signingKeyRoutes(deps: ApiDependencies): Route[] {
+  const { database, keys } = deps;
+
+  /** Newest first. The private part stays where it is. */
+  const list = async (limit: number, before?: { at: string; id: string }): Promise<SigningKeyRow[]> => {
+    // The keys are made at first use: asking for one makes sure that there are some to list.
+    await keys.active();
+    return database.query<SigningKeyRow>(
+      `select key_id, algorithm, public_jwk, status, published_at, activated_at, retired_at,
+         to_char(published_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as published_text
+       from signing_keys
+       where $2::text is null or (published_at, key_id) < ($2::text::timestamptz, $3::uuid)
+       order by published_at desc, key_id desc limit $1`,
+      [limit, before?.at ?? null, before?.id ?? null],
+    );
+  };
+
+  return [
+    route({
+      method: 'GET',
+      path: '/operator/signing-keys',
+      access: 'operator',
+      operationId: 'listSigningKeys',
+      summary: 'List the keys that sign deliveries, newest first',
+      query: z.strictObject(pageQuery),
+      responses: { 200: { description: 'A page', schema: pageSchema(keySchema) } },
+      async handle({ query }) {
+        const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+        if (query.cursor !== undefined && !before) return problem('bad_request', 'cursor: is not one of this list');
+        const rows = await list(query.limit + 1, before);
+        return {
+          status: 200,
+          body: page(rows, query.limit, (row) => ({ at: row.published_text, id: row.key_id }), show),
+        };
+      },
+    }),
+
+    route({
+      method: 'POST',
+      path: '/operator/signing-keys/rotate',
+      access: 'operator',
+      role: 'admin',
+      operationId: 'rotateSigningKeys',
+      summary: 'Make the next key the active one; 409 while receivers may not have it yet, unless forced',
+      body: {
+        contentTypes: ['application/json'],
+        schema: z.strictObject({ force: z.boolean().optional() }).optional(),
+        format: 'json',
+        required: false,
+      },
+      responses: {
+        200: {
+          description: 'The keys as they are now',
+          schema: z.strictObject({ active: keySchema, next: keySchema }),
+        },
+      },
+      async handle({ body, actor }): Promise<Answer> {
+        const force = body?.force === true;
+        const before = await keys.active();
+        const result = await keys.rotate({ force });
+        if (!result.rotated) {
+          const readyAt = result.readyAt.toISOString();
+          return problem('conflict', `The next key is not published long enough: rotate after ${readyAt}, or force it`);
+        }
+        const rows = await list(10);
+        const active = rows.find((row) => row.status === 'active');
+        const next = rows.find((row) => row.status === 'next');
+        if (!active || !next) throw new TypeError('There is no pair of an active and a next key');
+        await insertAudit(database, {
+          actor,
+          action: 'signing_keys.rotate',
+          subject: 'signing_keys',
+          before: { active: before.keyId },
+          after: { active: active.key_id, next: next.key_id, forced: force },
+          at: new Date(deps.now()),
+        });
+        return { status: 200, body: { active: show(active), next: show(next) } };
+      },
+    }),
+  ];
+}

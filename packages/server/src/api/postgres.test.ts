@@ -1,0 +1,79 @@
+// Two API processes on one PostgreSQL server: what the embedded database, with its single connection, cannot prove.
+
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type FreshDatabase, freshDatabase, needsPostgres, postgresUrl } from '../../../../test/support/postgres.ts';
+import { openPostgres } from '../store/postgres.ts';
+import { field, jsonBody, startApi, type TestApi, type TestTenant } from './api.fixture.ts';
+
+const url = 'https://tenant.example.com/webhooks';
+
+describe.skipIf(!postgresUrl())(`two API processes on one PostgreSQL ${needsPostgres}`, () => {
+  let fresh: FreshDatabase;
+  let one: TestApi;
+  let two: TestApi;
+  let tenant: TestTenant;
+  let token: string;
+
+  beforeAll(async () => {
+    fresh = await freshDatabase();
+    one = await startApi({ database: await openPostgres({ url: fresh.url }) });
+    two = await startApi({ database: await openPostgres({ url: fresh.url }) });
+    tenant = await one.tenant();
+    token = await one.token(tenant);
+  });
+  afterAll(async () => {
+    await one?.close();
+    await two?.close();
+    await fresh?.drop();
+  });
+
+  it('know the same tokens, webhooks and keys', async () => {
+    const made = await one.call({
+      method: 'POST',
+      target: '/webhooks',
+      tenant,
+      token,
+      ...jsonBody({ title: 'A', url }),
+    });
+    expect(made.status, made.text).toBe(201);
+    const target = `/webhooks/${String(field(made.json, 'id'))}`;
+    const enabled = { ...Object(made.json), enabled: true, exclude_type: ['USER'], updated_at: expect.any(String) };
+    const change = jsonBody({ enabled: true, exclude_type: ['USER'] });
+    expect((await two.call({ method: 'PATCH', target, tenant, token, ...change })).json).toEqual(enabled);
+    expect((await one.call({ target, tenant, token })).json).toEqual(enabled);
+    expect((await one.call({ target: '/webhooks?sort=title&order=DESC', tenant, token })).json).toMatchObject({
+      data: [enabled],
+    });
+    const keys = async (api: TestApi) => (await api.call({ target: '/auth/verify_keys', tenant, token })).json;
+    expect(await keys(one)).toEqual(await keys(two));
+    expect((await two.call({ method: 'DELETE', target, tenant, token })).status).toBe(204);
+  });
+
+  it('take one signature once between them, however many arrive together', async () => {
+    for (let round = 0; round < 10; round++) {
+      const call = { target: '/webhooks', tenant, token, sign: { nonce: randomUUID() } };
+      const answers = await Promise.all([one, two, one, two].map((api) => api.call(call)));
+      expect(answers.map((answer) => answer.status).sort()).toEqual([200, 401, 401, 401]);
+    }
+  });
+
+  it('do one thing for one idempotency key, however many calls arrive together', async () => {
+    const { body, headers } = jsonBody({ title: 'once', url });
+    for (let round = 0; round < 5; round++) {
+      const call = {
+        method: 'POST',
+        target: '/webhooks',
+        tenant,
+        token,
+        body,
+        headers: { ...headers, 'idempotency-key': randomUUID() },
+      };
+      const answers = await Promise.all([one, two, one, two].map((api) => api.call(call)));
+      expect(answers.map((answer) => answer.status)).toEqual([201, 201, 201, 201]);
+      expect(new Set(answers.map((answer) => answer.text)).size).toBe(1);
+    }
+    const list = await one.call({ target: '/webhooks?limit=0', tenant, token });
+    expect(field(field(list.json, 'meta'), 'total_count')).toBe(5);
+  });
+});

@@ -1,0 +1,72 @@
+// Reads a request body once, as bytes, up to a cap. What is beyond the cap is thrown away while it arrives (the server
+// gives up after a while), so that the sender gets to read the answer instead of a broken connection.
+
+import type { IncomingMessage } from 'node:http';
+
+export type BodyResult =
+  | { readonly ok: true; readonly bytes: Uint8Array }
+  | { readonly ok: false; readonly reason: 'too_large' | 'broken' };
+
+export const defaultMaxBodyBytes = 65_536;
+/** A sender that goes on beyond this is cut off. */
+const maxDiscardedBytes = 16 * 1024 * 1024;
+
+/**
+ * From node:http's own message: a web stream over it costs a quarter of a small call (a Request, a stream and an abort
+ * signal are made for it).
+ */
+export function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<BodyResult> {
+  const { headers } = incoming;
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (!hasBody) return Promise.resolve({ ok: true, bytes: new Uint8Array() });
+  // Gone while the caller was being proved: its `close` came before anyone listened.
+  if (incoming.destroyed) return Promise.resolve({ ok: false, reason: 'broken' });
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    incoming.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= maxBytes) {
+        chunks.push(chunk);
+        return;
+      }
+      chunks.length = 0;
+      if (size > maxBytes + maxDiscardedBytes) incoming.destroy();
+    });
+    incoming.once('end', () => {
+      resolve(size > maxBytes ? { ok: false, reason: 'too_large' } : { ok: true, bytes: Buffer.concat(chunks) });
+    });
+    // The sender went away, broke the framing or was cut off: there is no body to judge.
+    incoming.once('close', () => resolve({ ok: false, reason: 'broken' }));
+    incoming.once('error', () => resolve({ ok: false, reason: 'broken' }));
+  });
+}
+
+export async function readBody(
+  request: { readonly body: ReadableStream<Uint8Array> | null },
+  maxBytes: number,
+): Promise<BodyResult> {
+  if (!request.body) return { ok: true, bytes: new Uint8Array() };
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = request.body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      size += value.byteLength;
+      if (size <= maxBytes) chunks.push(value);
+      else {
+        chunks.length = 0;
+        if (size > maxBytes + maxDiscardedBytes) {
+          await reader.cancel();
+          break;
+        }
+      }
+    }
+  } catch {
+    // The sender went away or broke the framing: there is no body to judge.
+    return { ok: false, reason: 'broken' };
+  }
+  return size > maxBytes ? { ok: false, reason: 'too_large' } : { ok: true, bytes: Buffer.concat(chunks) };
+}

@@ -1,0 +1,496 @@
+// Carries out what a lane decides: reads the ring or the log, builds and posts packages, writes the ledger, keeps the one
+// timer. All decisions are in `lane.ts`; this file holds no state of delivery besides what is on its way.
+//
+// A lane may go on while its last cursors are being written, a few packages ahead at most: a crash then repeats those.
+// While the database is away the entry is kept and tried again, and nothing more is posted.
+
+import { matches } from '@bellhop/events';
+import { v7 as uuidv7 } from 'uuid';
+import type { EventLog, LogEvent } from '../log/event-log.ts';
+import type { Observer } from '../observe/observer.ts';
+import type { Clock } from './clock.ts';
+import { Lane, type LaneAction, type LaneInput, type Pending } from './lane.ts';
+import type { AttemptRow, Ledger, LedgerEntry } from './ledger.ts';
+import type { Outcome, Sender } from './outcome.ts';
+import { buildPackage, type Cut, cutPackage, type Filter } from './package.ts';
+import { type Ring, type RingEvent, toRingEvent } from './ring.ts';
+import { laneConfig, versionOf, type WebhookRow } from './webhook-row.ts';
+
+/** What a lane needs of the partition it lives in. */
+export interface LaneSurroundings {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly ring: Ring;
+  readonly log: EventLog;
+  readonly ledger: Ledger;
+  readonly sender: Sender;
+  readonly clock: Clock;
+  /** Where caught-up lanes stand. */
+  checkpoint(): number;
+  /** False once the lease has run out on this process's own clock: nothing may be posted. */
+  leaseHeld(): boolean;
+  /** The ledger said that the partition is another worker's. */
+  lost(): void;
+  /** The row changed under the lane: read it again. */
+  reload(webhookId: string): void;
+  onError(error: unknown, webhookId: string): void;
+  readonly observer?: Pick<Observer, 'attempted'> | undefined;
+}
+
+/** A pause before a failed read or ledger write is tried again. */
+const troubleMs = 1_000;
+const suspectAfterMs = 1_000;
+const pageEvents = 500;
+const pageBytes = 2 * 1024 * 1024;
+/** Packages that a crash may repeat, so that a lane need not wait for each commit. */
+const maxUnrecorded = 4;
+
+/** The attempt that an answer belongs to; undefined when nothing was posted. */
+type Evidence = AttemptRow | undefined;
+type LaneSend = Extract<LaneAction<Evidence>, { do: 'send' }>;
+type LaneVerdict = Extract<LaneAction<Evidence>, { do: 'delivered' | 'blocked' | 'ignored' }>;
+
+function judge(outcome: Outcome): 'ok' | 'failed' | 'aborted' {
+  if (outcome.ok) return 'ok';
+  return outcome.reason === 'aborted' ? 'aborted' : 'failed';
+}
+
+export class LaneRunner {
+  readonly webhookId: string;
+  readonly clientId: string;
+  readonly #around: LaneSurroundings;
+  readonly #lane: Lane<Evidence>;
+  /** Ends every pause: the lane stops and will wait no longer. */
+  readonly #cutOff = new AbortController();
+  #inFlight: AbortController | undefined;
+  #stopping = false;
+  #positionVersion: number;
+  /** The cursor column as last written; null: the row follows the partition's checkpoint; undefined: not known. */
+  #stored: number | null | undefined;
+  #restsIdle = false;
+  #blockedSince: Date | undefined;
+  #suspect: boolean;
+  #cancelTimer: (() => void) | undefined;
+  #waitsUntilMs = Number.POSITIVE_INFINITY;
+  /** Entries on their way to the ledger, oldest first. */
+  readonly #unrecorded: Promise<void>[] = [];
+  #entries = 0;
+  #working = new Set<Promise<void>>();
+  /** The events of the last read, until the package cut from them is built. */
+  #read: { readonly filter: Filter; readonly events: readonly RingEvent[] } | undefined;
+  #inputs: LaneInput<Evidence>[] = [];
+  #handling = false;
+
+  constructor(row: WebhookRow, around: LaneSurroundings) {
+    this.webhookId = row.id;
+    this.clientId = row.client_id;
+    this.#around = around;
+    this.#positionVersion = row.position_version;
+    this.#stored = row.cursor;
+    this.#blockedSince = row.blocked_since ?? undefined;
+    this.#suspect = row.attempts > 0;
+    this.#lane = new Lane<Evidence>({
+      config: laneConfig(row),
+      position: row.cursor ?? around.checkpoint(),
+      pending: this.#pendingOf(row),
+      newPackageId: uuidv7,
+    });
+  }
+
+  get filter(): Filter {
+    return this.#lane.config.filter;
+  }
+
+  /** As `versionOf` the row that it follows. */
+  get version(): string {
+    return versionOf({ version: this.#lane.config.version, position_version: this.#positionVersion });
+  }
+
+  get positionVersion(): number {
+    return this.#positionVersion;
+  }
+
+  get enabled(): boolean {
+    return this.#lane.config.enabled;
+  }
+
+  /** Attempts that failed since the last success; what a row must say to mean the same standing. */
+  get failedAttempts(): number {
+    return this.#lane.pending?.attempts ?? 0;
+  }
+
+  start(): void {
+    this.#handle({ kind: 'start' });
+  }
+
+  offer(event: RingEvent): void {
+    this.#handle({ kind: 'offered', offset: event.offset, bytes: event.bytes });
+  }
+
+  /** Resolves when everything that is on its way to the ledger has arrived: only then a row read is up to date. */
+  recorded(): Promise<void> {
+    return Promise.all(this.#unrecorded).then(() => {});
+  }
+
+  /** The row as read after `recorded`. */
+  configure(row: WebhookRow): void {
+    const config = laneConfig(row);
+    if (row.position_version !== this.#positionVersion) {
+      this.#positionVersion = row.position_version;
+      this.#stored = row.cursor;
+      this.#blockedSince = undefined;
+      this.#handle({ kind: 'moved', config, position: row.cursor ?? this.#around.checkpoint() });
+      return;
+    }
+    if (!config.enabled) this.#stored = row.cursor;
+    const retryNow =
+      row.attempts === this.failedAttempts &&
+      row.next_attempt_at !== null &&
+      row.next_attempt_at.getTime() <= this.#around.clock.wallMs();
+    this.#handle({ kind: 'configured', config, retryNow, end: this.#around.ring.end });
+  }
+
+  /**
+   * How the row must stand once the partition's checkpoint is `offset`: `settled` follows it, a number keeps a cursor of
+   * its own, undefined is right as it is. Costs nothing for a lane that is idle and settled.
+   */
+  standing(offset: number): 'settled' | number | undefined {
+    if (!this.enabled) return undefined;
+    if (this.#lane.state === 'idle' || this.#restsIdle) {
+      if (this.#stored === null || (this.#stored ?? 0) > offset) return undefined;
+      this.#stored = null;
+      return 'settled';
+    }
+    if (typeof this.#stored === 'number') return undefined;
+    const cursor = Math.max(this.#lane.position, this.#around.checkpoint());
+    this.#stored = cursor;
+    return cursor;
+  }
+
+  /** What `standing` gave last may not have been written: it is given again. */
+  standingUnknown(): void {
+    this.#stored = undefined;
+  }
+
+  /** Ends the lane. What is in flight may finish within the time given, then it is cut off. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#cancelTimer?.();
+    const cutOff = () => {
+      this.#cutOff.abort();
+      this.#inFlight?.abort();
+    };
+    if (graceMs === 0) cutOff();
+    const cancel = this.#around.clock.callAt(this.#around.clock.monotonicMs() + graceMs, cutOff);
+    while (this.#working.size > 0) await Promise.all(this.#working);
+    await this.recorded();
+    cancel();
+    this.#restsIdle = this.#lane.state === 'idle';
+    this.#handle({ kind: 'stop' });
+  }
+
+  #pendingOf(row: WebhookRow): Pending | undefined {
+    if (!row.pending_id || row.pending_first === null || row.pending_last === null) return undefined;
+    const { clock } = this.#around;
+    const waitMs = (row.next_attempt_at?.getTime() ?? 0) - clock.wallMs();
+    return {
+      packageId: row.pending_id,
+      cut: {
+        first: row.pending_first,
+        last: row.pending_last,
+        count: 0,
+        bytes: 0,
+        filter: { type: row.pending_type ?? ['ALL'], excludeType: row.pending_exclude_type ?? undefined },
+      },
+      version: row.pending_version ?? row.version,
+      attempts: row.attempts,
+      retryAtMs: clock.monotonicMs() + Math.max(0, waitMs),
+    };
+  }
+
+  /** One input at a time: actions that answer at once queue theirs behind it. */
+  #handle(input: LaneInput<Evidence>): void {
+    this.#inputs.push(input);
+    if (this.#handling) return;
+    this.#handling = true;
+    try {
+      for (let next = this.#inputs.shift(); next; next = this.#inputs.shift()) {
+        for (const action of this.#lane.handle(next, this.#around.clock.monotonicMs())) this.#carryOut(action);
+      }
+    } finally {
+      this.#handling = false;
+    }
+  }
+
+  #carryOut(action: LaneAction<Evidence>): void {
+    switch (action.do) {
+      case 'look':
+        this.#look(action);
+        return;
+      case 'wait':
+        // Read again when it is sent: a waiting lane pins nothing that the ring let go.
+        this.#read = undefined;
+        this.#cancelTimer?.();
+        this.#waitsUntilMs = action.untilMs;
+        if (this.#stopping) return;
+        this.#cancelTimer = this.#around.clock.callAt(action.untilMs, () => this.#handle({ kind: 'due' }));
+        return;
+      case 'send':
+        // What comes back in the end of a stop is not followed by another attempt.
+        if (!this.#stopping) this.#work(this.#send(action, this.#takeDueMs()));
+        return;
+      case 'abort':
+        this.#inFlight?.abort();
+        return;
+      case 'delivered':
+      case 'blocked':
+      case 'ignored':
+        if (action.evidence) this.#record(this.#entryFor(action, action.evidence));
+        return;
+    }
+  }
+
+  /** When the package about to be sent was due: the end of the wait for it, or now, when there was none. */
+  #takeDueMs(): number {
+    const dueMs = this.#waitsUntilMs;
+    this.#waitsUntilMs = Number.POSITIVE_INFINITY;
+    return Math.min(dueMs, this.#around.clock.monotonicMs());
+  }
+
+  #work(task: Promise<void>): void {
+    const tracked = task
+      .catch((error: unknown) => this.#around.onError(error, this.webhookId))
+      .finally(() => this.#working.delete(tracked));
+    this.#working.add(tracked);
+  }
+
+  #look({ lookId, after, filter, maxBytes }: Extract<LaneAction<Evidence>, { do: 'look' }>): void {
+    if (this.#stopping) return;
+    const { ring, clock } = this.#around;
+    if (ring.covers(after)) {
+      const events = [...this.#matching(ring.after(this.clientId, after), filter, maxBytes)];
+      this.#looked(lookId, events, filter, maxBytes, ring.end);
+      return;
+    }
+    this.#work(
+      this.#readPages(after, filter, maxBytes).then(
+        ({ events, end }) => this.#looked(lookId, events, filter, maxBytes, end),
+        (error: unknown) => {
+          this.#around.onError(error, this.webhookId);
+          this.#handle({ kind: 'look-failed', lookId, retryAtMs: clock.monotonicMs() + troubleMs });
+        },
+      ),
+    );
+  }
+
+  #looked(lookId: number, events: readonly RingEvent[], filter: Filter, maxBytes: number, end: number): void {
+    const result = cutPackage(events, filter, maxBytes);
+    this.#read = result.cut && { filter, events: events.slice(0, result.cut.count) };
+    this.#handle({ kind: 'looked', lookId, result, firstSeenAtMs: events[0]?.seenAtMs ?? 0, end });
+  }
+
+  /** Stops one event after the package is full: that one shows that nothing more fits. */
+  *#matching(events: Iterable<RingEvent>, filter: Filter, maxBytes: number): Generator<RingEvent> {
+    let bytes = 0;
+    for (const event of events) {
+      if (!matches({ type: filter.type, exclude_type: filter.excludeType }, event.type)) continue;
+      yield event;
+      bytes += event.bytes;
+      if (bytes > maxBytes) return;
+    }
+  }
+
+  /** Catching up: pages of the log, already filtered. The log was read up to `end` at least. */
+  async #readPages(after: number, filter: Filter, maxBytes: number): Promise<{ events: RingEvent[]; end: number }> {
+    const end = this.#around.ring.end;
+    const events: RingEvent[] = [];
+    let bytes = 0;
+    for (let from = after; ; ) {
+      const page = await this.#around.log.read(this.#around.partition, from, {
+        limit: pageEvents,
+        // One event past the limit shows that the package is full.
+        maxBytes: maxBytes - bytes + 1,
+        filter: { clientId: this.clientId, ...filter },
+      });
+      for (const event of page.events) {
+        const aged = this.#aged(event);
+        events.push(aged);
+        bytes += aged.bytes;
+      }
+      if (page.atEnd || bytes > maxBytes) return { events, end };
+      from = page.events.at(-1)?.offset ?? from;
+    }
+  }
+
+  /** An event from the database was seen when it was appended, as far as `delay` is concerned. */
+  #aged(event: LogEvent): RingEvent {
+    const { clock } = this.#around;
+    const ageMs = Math.max(0, clock.wallMs() - event.appendedAt.getTime());
+    return toRingEvent(event, clock.monotonicMs() - ageMs);
+  }
+
+  async #send(action: LaneSend, dueMs: number): Promise<void> {
+    const abort = new AbortController();
+    this.#inFlight = abort;
+    try {
+      const evidence = await this.#attempt(action, abort.signal, dueMs);
+      this.#inFlight = undefined;
+      this.#handle({ kind: 'answered', outcome: evidence ? judge(evidence.outcome) : 'aborted', evidence });
+    } catch (error) {
+      // The log could not be read, which says nothing about the endpoint: once more, after a pause.
+      this.#around.onError(error, this.webhookId);
+      await this.#pause();
+      this.#inFlight = undefined;
+      this.#handle({ kind: 'answered', outcome: 'aborted', evidence: undefined });
+    }
+  }
+
+  /** One POST. Undefined: it was not made, because the lane was moved, stopped or lost its lease before. */
+  async #attempt({ packageId, cut, attempt }: LaneSend, signal: AbortSignal, dueMs: number): Promise<Evidence> {
+    while (this.#unrecorded.length >= maxUnrecorded) await this.#unrecorded[0];
+    const events = await this.#eventsOf(cut);
+    if (events.length === 0) throw new Error(`The events ${cut.first} to ${cut.last} are not in the log any more.`);
+    if (!this.#around.leaseHeld()) {
+      // At once, before the partition comes to stop this lane: it would try again and again.
+      this.#stopping = true;
+      this.#around.lost();
+    }
+    if (signal.aborted || this.#stopping) return undefined;
+    const body = buildPackage(events, this.webhookId);
+    // As it is at this moment: a PATCH applies to the next attempt.
+    const { url } = this.#lane.config;
+    const mayPost = () => this.#around.leaseHeld();
+    const { clientId } = this;
+    const outcome = await this.#around.sender.post({ url, clientId, body, signal, mayPost, suspect: this.#suspect });
+    this.#around.observer?.attempted(
+      outcome.ok ? 'ok' : outcome.reason,
+      events.length,
+      outcome.durationMs,
+      attempt === 1 ? this.#around.clock.monotonicMs() - outcome.durationMs - dueMs : undefined,
+    );
+    if (judge(outcome) !== 'aborted') this.#suspect = !outcome.ok || outcome.durationMs > suspectAfterMs;
+    return {
+      id: uuidv7(),
+      webhookId: this.webhookId,
+      clientId: this.clientId,
+      partition: this.#around.partition,
+      kind: 'delivery',
+      packageId,
+      attempt,
+      firstOffset: cut.first,
+      lastOffset: cut.last,
+      eventCount: events.length,
+      bytes: body.length,
+      url,
+      outcome,
+    };
+  }
+
+  #entryFor(action: LaneVerdict, attempt: AttemptRow): LedgerEntry {
+    const { partition, epoch, clock } = this.#around;
+    if (action.do === 'ignored') return { kind: 'attempt', partition, epoch, attempt };
+    const { webhookId } = this;
+    const common = {
+      kind: 'lane' as const,
+      partition,
+      epoch,
+      webhookId,
+      positionVersion: this.#positionVersion,
+      attempt,
+    };
+    if (action.do === 'delivered') {
+      this.#blockedSince = undefined;
+      this.#stored = action.cut.last;
+      return { ...common, cursor: action.cut.last, blocked: null };
+    }
+    const { outcome } = attempt;
+    this.#blockedSince ??= outcome.startedAt;
+    this.#stored = Math.max(this.#lane.position, this.#stored ?? this.#around.checkpoint());
+    return {
+      ...common,
+      cursor: this.#stored,
+      blocked: {
+        pending: action.pending,
+        nextAttemptAt: new Date(clock.wallMs() + action.waitMs),
+        since: this.#blockedSince,
+        reason: outcome.ok ? 'other' : outcome.reason,
+        status: outcome.status,
+      },
+    };
+  }
+
+  #record(entry: LedgerEntry): void {
+    const written: Promise<void> = this.#write(entry, ++this.#entries).finally(() => {
+      this.#unrecorded.splice(this.#unrecorded.indexOf(written), 1);
+    });
+    this.#unrecorded.push(written);
+  }
+
+  /** Until it is written, or the lane ends: an entry is never dropped while the lane lives. */
+  async #write(entry: LedgerEntry, number: number): Promise<void> {
+    for (let due = entry; ; ) {
+      try {
+        const result = await this.#around.ledger.add(due);
+        if (result === 'fenced') this.#around.lost();
+        if (result === 'superseded') this.#around.reload(this.webhookId);
+        return;
+      } catch (error) {
+        this.#around.onError(error, this.webhookId);
+        if (this.#cutOff.signal.aborted) return;
+        await this.#pause();
+        // A later entry says where the lane stands, and will be written: only the attempt is still owed.
+        if (due.kind === 'lane' && this.#entries > number) due = { ...due, kind: 'attempt' };
+      }
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const { clock } = this.#around;
+      const done = () => {
+        cancel();
+        this.#cutOff.signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const cancel = clock.callAt(clock.monotonicMs() + troubleMs, done);
+      this.#cutOff.signal.addEventListener('abort', done);
+      if (this.#cutOff.signal.aborted) done();
+    });
+  }
+
+  /** The events of a cut: those just read, else from the ring, else from the log. */
+  async #eventsOf(cut: Cut): Promise<readonly RingEvent[]> {
+    const read = this.#read;
+    this.#read = undefined;
+    // A late answer to an older look may have brought other events between the same ends: it had another filter.
+    if (
+      read?.filter === cut.filter &&
+      read.events[0]?.offset === cut.first &&
+      read.events.at(-1)?.offset === cut.last
+    ) {
+      return read.events;
+    }
+    const { ring, log, partition } = this.#around;
+    const events: RingEvent[] = [];
+    // A page of the log may have shown what the tail has not read yet.
+    if (ring.covers(cut.first - 1) && cut.last <= ring.end) {
+      for (const event of ring.after(this.clientId, cut.first - 1)) {
+        if (event.offset > cut.last) break;
+        if (matches({ type: cut.filter.type, exclude_type: cut.filter.excludeType }, event.type)) events.push(event);
+      }
+      return events;
+    }
+    for (let from = cut.first - 1; ; ) {
+      const page = await log.read(partition, from, {
+        limit: pageEvents,
+        maxBytes: pageBytes,
+        upTo: cut.last,
+        filter: { clientId: this.clientId, ...cut.filter },
+      });
+      events.push(...page.events.map((event) => this.#aged(event)));
+      if (page.atEnd) break;
+      from = page.events.at(-1)?.offset ?? from;
+    }
+    return events;
+  }
+}

@@ -1,0 +1,75 @@
+// The test trigger: one attempt with one event made for the occasion, signed and posted like any delivery, also while the
+// webhook is disabled. It stands outside the lane: not queued, never retried, and it does not touch the blocked state.
+// Its outcome is read from the attempts (`kind: test`).
+
+import { catalogueExample } from '@bellhop/events';
+import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
+import type { Database } from '../store/database.ts';
+import { insertAttempt } from './ledger.ts';
+import type { Sender } from './outcome.ts';
+import { buildPackage } from './package.ts';
+import { readWebhook, type WebhookRow } from './webhook-row.ts';
+
+export interface TestTrigger {
+  /** Resolves once the attempt is on its way; a webhook that is gone by now is none of its business. */
+  trigger(webhookId: string): Promise<void>;
+  /** Resolves when no attempt is on its way any more. */
+  drained(): Promise<void>;
+}
+
+export function createTestTrigger(options: {
+  readonly database: Database;
+  readonly sender: Sender;
+  readonly now: () => number;
+  readonly onError: (error: unknown, where: string) => void;
+}): TestTrigger {
+  const { database, sender, now, onError } = options;
+  const running = new Set<Promise<void>>();
+
+  async function attempt(row: WebhookRow): Promise<void> {
+    const event = testEventBody(row, now());
+    const body = buildPackage([{ offset: 0, body: event, bytes: event.length }], row.id);
+    const outcome = await sender.post({ url: row.url, clientId: row.client_id, body });
+    await insertAttempt(database, {
+      id: uuidv7(),
+      webhookId: row.id,
+      clientId: row.client_id,
+      partition: row.partition,
+      kind: 'test',
+      packageId: uuidv7(),
+      attempt: 1,
+      firstOffset: null,
+      lastOffset: null,
+      eventCount: 1,
+      bytes: body.length,
+      url: row.url,
+      outcome,
+    });
+  }
+
+  return {
+    async trigger(webhookId) {
+      const row = await readWebhook(database, webhookId);
+      if (!row) return;
+      const task: Promise<void> = attempt(row)
+        .catch((error: unknown) => onError(error, `test of webhook ${webhookId}`))
+        .finally(() => running.delete(task));
+      running.add(task);
+    },
+    async drained() {
+      await Promise.all(running);
+    },
+  };
+}
+
+/** The first-party example of the first subscribed category that has one, else of USER, as a new event. */
+function testEventBody(row: WebhookRow, nowMs: number): string {
+  const wanted = row.type.includes('ALL') ? ['USER'] : [...row.type, 'USER'];
+  const example = wanted.map((category) => catalogueExample(category)).find((found) => found !== undefined);
+  return JSON.stringify({
+    id: uuidv4(),
+    created_at: new Date(nowMs).toISOString(),
+    type: example?.type,
+    object: example?.object,
+  });
+}

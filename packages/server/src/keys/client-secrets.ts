@@ -1,0 +1,48 @@
+// Client secrets and access tokens: made from the system's random source, stored only as hashes. A secret is hashed with
+// scrypt, because a person may have chosen it; a token has 256 random bits, so one SHA-256 is enough.
+//
+// Comparisons take the same time whatever differs.
+
+import { createHash, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+
+const cost = { N: 16_384, r: 8, p: 1 };
+const hashBytes = 32;
+
+function derive(secret: string, salt: Uint8Array, options: ScryptOptions): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    scrypt(secret, salt, hashBytes, options, (error, key) => (error ? reject(error) : resolve(key)));
+  });
+}
+
+export function newClientSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** The text for `tenants.secret_hash`: parameters, salt and hash, so that the cost can grow later. */
+export async function hashClientSecret(secret: string): Promise<string> {
+  const salt = randomBytes(16);
+  const hash = await derive(secret, salt, cost);
+  return `scrypt$${cost.N}$${cost.r}$${cost.p}$${salt.toString('base64')}$${hash.toString('base64')}`;
+}
+
+/** Throws a TypeError for a hash that this module did not make: that is a broken row, not a wrong secret. */
+export async function isClientSecret(secret: string, stored: string): Promise<boolean> {
+  const [scheme, N, r, p, salt, hash] = stored.split('$');
+  if (scheme !== 'scrypt' || salt === undefined || hash === undefined) throw new TypeError('Not a client secret hash');
+  const expected = Buffer.from(hash, 'base64');
+  const actual = await derive(secret, Buffer.from(salt, 'base64'), { N: Number(N), r: Number(r), p: Number(p) });
+  return expected.length === actual.length && timingSafeEqual(expected, actual);
+}
+
+export function newToken(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+export function hashToken(token: string): Uint8Array {
+  return createHash('sha256').update(token, 'utf8').digest();
+}
+
+/** Equality of two secrets of any length, in constant time. */
+export function isSameSecret(given: string, expected: string): boolean {
+  return timingSafeEqual(hashToken(given), hashToken(expected));
+}

@@ -1,0 +1,106 @@
+// What stands where, over all webhooks: how many are blocked, behind or disabled, how old the oldest undelivered event is,
+// and the blocked ones, oldest first. A webhook without a cursor of its own is caught up and costs nothing here.
+//
+// A blocked webhook's oldest event is the first of its pending package. For the others looking is bounded: where none of the
+// next events matches, the webhook counts as caught up.
+
+import type { Queryable } from '../store/database.ts';
+import { matchesSql } from '../store/operator-webhooks.ts';
+
+export interface BlockedRow {
+  readonly id: string;
+  readonly title: string;
+  readonly url: string;
+  readonly client_id: string;
+  readonly tenant: string;
+  readonly blocked_since: Date;
+  readonly blocked_reason: string | null;
+  readonly blocked_status: number | null;
+  readonly attempts: number;
+  readonly next_attempt_at: Date | null;
+  readonly oldest_at: Date | null;
+  readonly events: number;
+  readonly at_least: boolean;
+}
+
+export interface Standing {
+  readonly total: number;
+  readonly enabled: number;
+  readonly blocked: number;
+  readonly behind: number;
+  readonly oldestAt: Date | null;
+  readonly blockedSince: Date | null;
+  readonly unownedPartitions: number;
+}
+
+const maxLookedAt = 500;
+const maxBlockedShown = 50;
+const maxCounted = 2_000;
+
+export async function readStanding(db: Queryable): Promise<Standing> {
+  const [row] = await db.query<{
+    total: number;
+    enabled: number;
+    blocked: number;
+    behind: number;
+    oldest_at: Date | null;
+    blocked_since: Date | null;
+    unowned: number;
+  }>(
+    `select count(*)::integer as total, count(*) filter (where enabled)::integer as enabled,
+       count(*) filter (where enabled and blocked_since is not null)::integer as blocked,
+       count(*) filter (where enabled and blocked_since is null and lag.oldest is not null)::integer as behind,
+       min(lag.oldest) filter (where enabled) as oldest_at,
+       min(blocked_since) filter (where enabled) as blocked_since,
+       (select count(*)::integer from partitions
+        where lease_until is null or lease_until < clock_timestamp()) as unowned
+     from webhooks w left join lateral (
+       select appended_at as oldest from events
+       where w.pending_first is not null and partition = w.partition and event_offset = w.pending_first
+       union all
+       select min(e.appended_at) from (
+         select client_id, type, appended_at from events
+         where w.pending_first is null and partition = w.partition and event_offset > w.cursor
+         order by event_offset limit ${maxLookedAt}
+       ) e where ${matchesSql('e', 'w')} having min(e.appended_at) is not null
+     ) lag on w.enabled and w.cursor is not null`,
+  );
+  if (!row) throw new TypeError('An aggregate without a row');
+  return {
+    total: row.total,
+    enabled: row.enabled,
+    blocked: row.blocked,
+    behind: row.behind,
+    oldestAt: row.oldest_at,
+    blockedSince: row.blocked_since,
+    unownedPartitions: row.unowned,
+  };
+}
+
+/** Blocked the longest first. */
+export async function readBlocked(db: Queryable): Promise<BlockedRow[]> {
+  return db.query<BlockedRow>(
+    `with blocked as materialized (
+       select * from webhooks where blocked_since is not null and enabled order by blocked_since, id limit ${maxBlockedShown}
+     )
+     select w.id, w.title, w.url, w.client_id, t.name as tenant, w.blocked_since, w.blocked_reason, w.blocked_status,
+       w.attempts, w.next_attempt_at, lag.oldest as oldest_at, lag.events::integer as events,
+       lag.scanned >= ${maxCounted} as at_least
+     from blocked w join tenants t using (client_id)
+     cross join lateral (
+       select count(*) filter (where ${matchesSql('e', 'w')}) as events, count(*) as scanned,
+         min(e.appended_at) filter (where ${matchesSql('e', 'w')}) as oldest
+       from (select client_id, type, appended_at from events
+             where partition = w.partition and event_offset > w.cursor order by event_offset limit ${maxCounted}) e
+     ) lag
+     order by w.blocked_since, w.id`,
+  );
+}
+
+/** Processes that run lanes. */
+export async function countWorkers(db: Queryable): Promise<number> {
+  const [row] = await db.query<{ count: number }>(
+    "select count(*)::integer as count from workers where seen_at > clock_timestamp() - interval '10 seconds'",
+  );
+  return row?.count ?? 0;
+}

@@ -1,0 +1,123 @@
+// Operator tokens, sign-in links and dashboard sessions at rest: only the SHA-256 of each secret, with the role and the
+// name it acts under. A link becomes a session once; a session ends with its time, by signing out, or with its token.
+
+import type { Queryable } from './database.ts';
+
+export const operatorRoles = ['read', 'operate', 'admin'] as const;
+export type OperatorRole = (typeof operatorRoles)[number];
+
+export interface OperatorTokenRow {
+  readonly id: string;
+  readonly name: string;
+  readonly role: OperatorRole;
+  readonly expires_at: Date | null;
+  readonly created_at: Date;
+}
+
+export interface OperatorSessionRow {
+  readonly actor: string;
+  readonly role: OperatorRole;
+  readonly token_id: string | null;
+  readonly expires_at: Date;
+}
+
+export interface NewOperatorSession {
+  readonly hash: Uint8Array;
+  readonly kind: 'link' | 'session';
+  readonly actor: string;
+  readonly role: OperatorRole;
+  readonly tokenId: string | undefined;
+  readonly expiresAt: Date;
+  readonly now: Date;
+}
+
+const tokenColumns = 'id, name, role, expires_at, created_at';
+
+/** Undefined when the name is taken. */
+export async function insertOperatorToken(
+  db: Queryable,
+  token: {
+    readonly id: string;
+    readonly name: string;
+    readonly role: OperatorRole;
+    readonly hash: Uint8Array;
+    readonly expiresAt: Date | undefined;
+    readonly now: Date;
+  },
+): Promise<OperatorTokenRow | undefined> {
+  const [row] = await db.query<OperatorTokenRow>(
+    `insert into operator_tokens (id, name, role, token_hash, expires_at, created_at)
+     values ($1, $2, $3, $4, $5, $6) on conflict (name) do nothing returning ${tokenColumns}`,
+    [token.id, token.name, token.role, token.hash, token.expiresAt ?? null, token.now],
+  );
+  return row;
+}
+
+/** Undefined for a token that is unknown or has expired. */
+export async function findOperatorToken(
+  db: Queryable,
+  hash: Uint8Array,
+  now: Date,
+): Promise<OperatorTokenRow | undefined> {
+  const [row] = await db.query<OperatorTokenRow>(
+    `select ${tokenColumns} from operator_tokens where token_hash = $1 and (expires_at is null or expires_at > $2)`,
+    [hash, now],
+  );
+  return row;
+}
+
+/** Oldest first. There are a handful. */
+export async function listOperatorTokens(db: Queryable): Promise<OperatorTokenRow[]> {
+  return db.query<OperatorTokenRow>(`select ${tokenColumns} from operator_tokens order by created_at, id`);
+}
+
+export async function deleteOperatorToken(db: Queryable, id: string): Promise<OperatorTokenRow | undefined> {
+  const [row] = await db.query<OperatorTokenRow>(
+    `delete from operator_tokens where id = $1 returning ${tokenColumns}`,
+    [id],
+  );
+  return row;
+}
+
+export async function insertOperatorSession(db: Queryable, session: NewOperatorSession): Promise<void> {
+  await db.query(
+    `insert into operator_sessions (secret_hash, kind, actor, role, token_id, expires_at, created_at)
+     values ($1, $2, $3, $4, $5, $6, $7)`,
+    [session.hash, session.kind, session.actor, session.role, session.tokenId ?? null, session.expiresAt, session.now],
+  );
+}
+
+export async function findOperatorSession(
+  db: Queryable,
+  hash: Uint8Array,
+  now: Date,
+): Promise<OperatorSessionRow | undefined> {
+  const [row] = await db.query<OperatorSessionRow>(
+    `select actor, role, token_id, expires_at from operator_sessions
+     where secret_hash = $1 and kind = 'session' and expires_at > $2`,
+    [hash, now],
+  );
+  return row;
+}
+
+/** Takes the link away, so that it opens once; undefined when it is unknown, used or too old. */
+export async function takeOperatorLink(
+  db: Queryable,
+  hash: Uint8Array,
+  now: Date,
+): Promise<OperatorSessionRow | undefined> {
+  const [row] = await db.query<OperatorSessionRow>(
+    `delete from operator_sessions where secret_hash = $1 and kind = 'link' and expires_at > $2
+     returning actor, role, token_id, expires_at`,
+    [hash, now],
+  );
+  return row;
+}
+
+export async function deleteOperatorSession(db: Queryable, hash: Uint8Array): Promise<void> {
+  await db.query('delete from operator_sessions where secret_hash = $1', [hash]);
+}
+
+export async function deleteExpiredOperatorSessions(db: Queryable, now: Date): Promise<void> {
+  await db.query('delete from operator_sessions where expires_at <= $1', [now]);
+}

@@ -1,0 +1,106 @@
+// Webhooks as an operator sees them: the row, where it stands in the log, how much matching waits behind it, and how its last
+// attempt ended. Read-only; what moves a webhook is in `webhook-position.ts`.
+//
+// Counting is bounded: at most `maxScanned` events behind each webhook's position are looked at, and `lag_complete` is false
+// when there were more. A webhook without a cursor of its own stands at its partition's checkpoint, which is up to a
+// second old.
+
+import type { Parameter, Queryable } from './database.ts';
+import type { WebhookRow } from './webhooks.ts';
+
+export interface OperatorWebhookRow extends WebhookRow {
+  /** With microseconds, for the cursor of a page. */
+  readonly created_text: string;
+  readonly started_at: Date | null;
+  readonly position: number;
+  readonly head: number;
+  readonly pending_id: string | null;
+  readonly pending_first: number | null;
+  readonly pending_last: number | null;
+  readonly attempts: number;
+  readonly next_attempt_at: Date | null;
+  readonly blocked_since: Date | null;
+  readonly blocked_reason: string | null;
+  readonly blocked_status: number | null;
+  readonly lag_events: number;
+  readonly lag_complete: boolean;
+  /** When the oldest event of the lag was appended. */
+  readonly oldest_at: Date | null;
+  readonly last_id: string | null;
+  readonly last_at: Date | null;
+  readonly last_ok: boolean | null;
+  readonly last_status: number | null;
+  readonly last_reason: string | null;
+  readonly last_duration_ms: number | null;
+}
+
+export interface OperatorWebhookFilter {
+  readonly id?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly enabled?: boolean | undefined;
+  readonly blocked?: boolean | undefined;
+  /** Enabled, not blocked, and with a cursor of its own: waiting or catching up, or was a moment ago. */
+  readonly behind?: boolean | undefined;
+  /** In title or URL, whatever the case. */
+  readonly search?: string | undefined;
+  readonly after?: { readonly at: string; readonly id: string } | undefined;
+  readonly limit: number;
+  readonly maxScanned: number;
+}
+
+/** Oldest first. The page is cut before anything is counted. */
+export async function listOperatorWebhooks(
+  db: Queryable,
+  filter: OperatorWebhookFilter,
+): Promise<OperatorWebhookRow[]> {
+  const parameters: Parameter[] = [filter.limit, filter.maxScanned];
+  const conditions: string[] = [];
+  // Only the conditions that are asked for, so that one webhook is found by its key.
+  if (filter.id !== undefined) conditions.push(`w.id = $${parameters.push(filter.id)}`);
+  if (filter.clientId !== undefined) conditions.push(`w.client_id = $${parameters.push(filter.clientId)}`);
+  if (filter.enabled !== undefined) conditions.push(`w.enabled = $${parameters.push(filter.enabled)}`);
+  if (filter.blocked !== undefined) conditions.push(`w.blocked_since is ${filter.blocked ? 'not null' : 'null'}`);
+  if (filter.behind) conditions.push('w.enabled and w.cursor is not null and w.blocked_since is null');
+  if (filter.search !== undefined) {
+    const text = `$${parameters.push(filter.search.toLowerCase())}::text`;
+    conditions.push(`(strpos(lower(w.title), ${text}) > 0 or strpos(lower(w.url), ${text}) > 0)`);
+  }
+  if (filter.after) {
+    const at = `$${parameters.push(filter.after.at)}::text::timestamptz`;
+    conditions.push(`(w.created_at, w.id) > (${at}, $${parameters.push(filter.after.id)}::uuid)`);
+  }
+  return db.query<OperatorWebhookRow>(
+    `with page as materialized (
+       select w.*, p.head,
+         coalesce(w.cursor, case when w.started_at is null then p.head else p.checkpoint end) as position
+       from webhooks w join partitions p on p.id = w.partition
+       ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
+       order by w.created_at, w.id limit $1
+     )
+     select page.*, to_char(page.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_text,
+       lag.events::integer as lag_events, lag.scanned < $2 as lag_complete, lag.oldest as oldest_at,
+       last.id as last_id, last.started_at as last_at, last.ok as last_ok, last.status as last_status,
+       last.reason as last_reason, last.duration_ms as last_duration_ms
+     from page
+     cross join lateral (
+       select count(*) filter (where ${matchesSql('e', 'page')}) as events, count(*) as scanned,
+         min(e.appended_at) filter (where ${matchesSql('e', 'page')}) as oldest
+       from (select client_id, type, appended_at from events
+             where partition = page.partition and event_offset > page.position
+             order by event_offset limit $2) e
+     ) lag
+     left join lateral (
+       select id, started_at, ok, status, reason, duration_ms from attempts
+       where webhook_id = page.id and kind = 'delivery' order by started_at desc, id desc limit 1
+     ) last on true
+     order by page.created_at, page.id`,
+    parameters,
+  );
+}
+
+/** The rule of `matches` in `@bellhop/events`, between a row of events and a row of webhooks. */
+export function matchesSql(event: string, webhook: string): string {
+  const category = `split_part(${event}.type, '.', 1)`;
+  return `${event}.client_id = ${webhook}.client_id and case when 'ALL' = any(${webhook}.type)
+    then not coalesce(${category} = any(${webhook}.exclude_type), false) else ${category} = any(${webhook}.type) end`;
+}

@@ -1,0 +1,80 @@
+import { v4 as uuidv4 } from 'uuid';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startDelivery } from '../delivery/delivery.fixture.ts';
+import type { Database } from './database.ts';
+import { openPglite } from './pglite.ts';
+import { sweepAttempts, sweepEvents } from './retention.ts';
+
+describe('retention', () => {
+  let database: Database;
+  let delivery: Awaited<ReturnType<typeof startDelivery>>;
+  const signal = new AbortController().signal;
+  const days = { eventDays: 30, attemptDays: 14 };
+
+  beforeAll(async () => {
+    database = await openPglite();
+    delivery = await startDelivery(database);
+  });
+  afterAll(() => database.close());
+
+  const left = async (clientId: string) =>
+    (await database.query('select 1 as one from events where client_id = $1', [clientId])).length;
+  const age = (clientId: string) =>
+    database.query(`update events set appended_at = now() - interval '31 days' where client_id = $1`, [clientId]);
+
+  it('takes old events that nobody waits for, in batches, and no young ones', async () => {
+    const idle = await delivery.tenant();
+    const young = await delivery.tenant();
+    await delivery.publish(
+      idle,
+      Array.from({ length: 1_200 }, () => 'A.A'),
+    );
+    await delivery.publish(young, ['A.A']);
+    await age(idle);
+    expect(await sweepEvents({ database, ...days }, 0, signal)).toBe(1_200);
+    expect(await left(idle)).toBe(0);
+    expect(await left(young)).toBe(1);
+  });
+
+  it('keeps what an enabled webhook has not delivered, and what was parked, of that tenant only', async () => {
+    const blocked = await delivery.tenant();
+    const paused = await delivery.tenant();
+    const parking = await delivery.tenant();
+    const at = await delivery.webhook(blocked, 'http://127.0.0.1:1/');
+    await delivery.webhook(paused, 'http://127.0.0.1:1/', { enabled: false });
+    for (const tenant of [blocked, paused, parking]) await delivery.publish(tenant, ['A.A', 'A.A', 'A.A']);
+    const [parkedEvent] = await database.query<{ event_offset: number }>(
+      'select event_offset from events where client_id = $1 order by event_offset offset 1 limit 1',
+      [parking],
+    );
+    const parkingHook = await delivery.webhook(parking, 'http://127.0.0.1:1/');
+    await database.query(
+      `insert into parked (id, webhook_id, client_id, partition, first_offset, last_offset, event_count)
+       values ($1, $2, $3, 0, $4, $4, 1)`,
+      [uuidv4(), parkingHook, parking, parkedEvent?.event_offset ?? 0],
+    );
+    for (const tenant of [blocked, paused, parking]) await age(tenant);
+    await sweepEvents({ database, ...days }, 0, signal);
+    expect(await left(blocked)).toBe(3);
+    expect(await left(paused)).toBe(0);
+    expect(await left(parking)).toBe(2);
+
+    // Caught up: the row follows the checkpoint.
+    await database.query('update partitions set checkpoint = head where id = 0');
+    await database.query('update webhooks set cursor = null where id = $1', [at]);
+    await sweepEvents({ database, ...days }, 0, signal);
+    expect(await left(blocked)).toBe(0);
+  });
+
+  it('takes old attempts', async () => {
+    await database.query(
+      `insert into attempts (id, webhook_id, client_id, partition, kind, package_id, attempt, event_count, bytes, url,
+         started_at, duration_ms, ok)
+       select gen_random_uuid(), $1, $1, 0, 'delivery', $1, 1, 1, 1, 'x', now() - n * interval '1 day', 1, true
+       from generate_series(1, 30) as n`,
+      [uuidv4()],
+    );
+    expect(await sweepAttempts({ database, ...days }, signal)).toBe(17);
+    expect(await sweepAttempts({ database, ...days }, signal)).toBe(0);
+  });
+});

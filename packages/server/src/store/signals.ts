@@ -1,0 +1,121 @@
+// Hints between the parts of the service, in this process at once and to other processes by NOTIFY, coalesced to one
+// message per 10 ms and sent from outside any transaction (NOTIFY inside the append transaction serialises all partitions).
+//
+// A hint may be lost with the process that owed it or while a connection is down: whoever waits for one also looks by
+// itself, at events once a second, at webhooks after a reconnect and every half minute. Nothing depends on it but speed.
+
+import { EventEmitter } from 'node:events';
+import type { StoredBatch } from '../log/event-log.ts';
+import type { Database } from './database.ts';
+
+export interface WebhookHint {
+  readonly partition: number;
+  readonly webhookId: string;
+}
+
+export interface Signals {
+  /** After a commit that appended events; `stored` reaches listeners in this process only. */
+  appended(partition: number, stored?: StoredBatch): void;
+  onAppended(listener: (partition: number, stored?: StoredBatch) => void): () => void;
+  /** After a commit that changed, created or deleted a webhook, moved its cursor, or asked for a retry. */
+  webhookChanged(hint: WebhookHint): void;
+  onWebhookChanged(listener: (hint: WebhookHint) => void): () => void;
+  /** The connection that listens was made anew: what was said meanwhile is lost. */
+  onReconnected(listener: () => void): () => void;
+  close(): Promise<void>;
+}
+
+const channel = 'bellhop_hints';
+const coalesceMs = 10;
+const retryMs = 1_000;
+/** NOTIFY payloads end at 8,000 bytes; a webhook hint takes under 50. */
+const maxHintsPerMessage = 100;
+
+export async function createSignals(
+  database: Database,
+  options: { readonly onError?: (error: unknown) => void } = {},
+): Promise<Signals> {
+  const emitter = new EventEmitter().setMaxListeners(0);
+  const partitions = new Set<number>();
+  const webhooks = new Map<string, number>();
+  let timer: NodeJS.Timeout | undefined;
+  let sending: Promise<void> = Promise.resolve();
+  let closed = false;
+
+  // PGlite has no other process to tell.
+  const remote = database.kind === 'postgres';
+  const origin = crypto.randomUUID();
+  const unlisten = remote ? await database.listen(channel, receive, () => emitter.emit('reconnected')) : async () => {};
+
+  function receive(payload: string): void {
+    const [from, appended = '', changed = ''] = payload.split(' ');
+    if (from === origin) return;
+    for (const partition of appended.split(',').filter(Boolean)) emitter.emit('appended', Number(partition));
+    for (const item of changed.split(',').filter(Boolean)) {
+      const [partition = '', webhookId = ''] = item.split(':');
+      emitter.emit('webhook', { partition: Number(partition), webhookId });
+    }
+  }
+
+  function schedule(afterMs = coalesceMs): void {
+    if (!remote || timer || closed) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      sending = sending.then(flush);
+    }, afterMs);
+  }
+
+  async function flush(): Promise<void> {
+    const appended = [...partitions];
+    const changed = [...webhooks].slice(0, maxHintsPerMessage);
+    partitions.clear();
+    for (const [webhookId] of changed) webhooks.delete(webhookId);
+    if (webhooks.size > 0) schedule();
+    const payload = `${origin} ${appended.join(',')} ${changed.map(([id, partition]) => `${partition}:${id}`).join(',')}`;
+    try {
+      await database.notify(channel, payload);
+    } catch (error) {
+      options.onError?.(error);
+      // Owed until it is sent, unless the process ends first.
+      for (const partition of appended) partitions.add(partition);
+      for (const [id, partition] of changed) webhooks.set(id, partition);
+      schedule(retryMs);
+    }
+  }
+
+  return {
+    appended(partition, stored) {
+      emitter.emit('appended', partition, stored);
+      partitions.add(partition);
+      schedule();
+    },
+    onAppended(listener) {
+      emitter.on('appended', listener);
+      return () => emitter.off('appended', listener);
+    },
+    webhookChanged(hint) {
+      emitter.emit('webhook', hint);
+      webhooks.set(hint.webhookId, hint.partition);
+      schedule();
+    },
+    onWebhookChanged(listener) {
+      emitter.on('webhook', listener);
+      return () => emitter.off('webhook', listener);
+    },
+    onReconnected(listener) {
+      emitter.on('reconnected', listener);
+      return () => emitter.off('reconnected', listener);
+    },
+    async close() {
+      closed = true;
+      if (timer) {
+        clearTimeout(timer);
+        timer = undefined;
+        await flush();
+      }
+      await sending;
+      await unlisten();
+      emitter.removeAllListeners();
+    },
+  };
+}
