@@ -1,0 +1,35 @@
+// Pages of a list by cursor: the cursor is in the URL, so that a page can be shared; the browser's back button is "back".
+
+import { useSearchParams } from 'wouter-preact';
+
+export interface Paging {
+  readonly cursor: string | undefined;
+  readonly go: (cursor: string | undefined) => void;
+}
+
+export function usePaging(): Paging {
+  const [search, setSearch] = useSearchParams();
+  return {
+    cursor: search.get('cursor') ?? undefined,
+    go(cursor) {
+      const next = new URLSearchParams(search);
+      if (cursor === undefined) next.delete('cursor');
+      else next.set('cursor', cursor);
+      setSearch(next);
+    },
+  };
+}
+
+export function Pager({ paging, next }: { readonly paging: Paging; readonly next: string | null | undefined }) {
+  if (paging.cursor === undefined && (next === null || next === undefined)) return null;
+  return (
+    <nav class="pager" aria-label="Pages">
+      <button type="button" disabled={paging.cursor === undefined} onClick={() => paging.go(undefined)}>
+        First page
+      </button>
+      <button type="button" disabled={next === null || next === undefined} onClick={() => paging.go(next ?? undefined)}>
+        Next page
+      </button>
+    </nav>
+  );
+}
