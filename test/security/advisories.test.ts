@@ -1,0 +1,133 @@
+// What went wrong elsewhere from 2023 to 2026 (advisories about webhooks, address checks, signatures and HTTP in Node), each
+// as a test of the part of Bellhop that would have had it. Framing of requests is in packages/server/src/listen.test.ts,
+// rebinding through the whole service in targets.test.ts, redirects in packages/server/src/delivery/sender.test.ts.
+
+import { createHmac, generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { standardWebhooks } from '@bellhop/handler/senders';
+import { memoryNonces } from '@bellhop/signatures';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startDnsServer } from '../../packages/server/src/targets/dns-server.fixture.ts';
+import { createTargetPolicy } from '../../packages/server/src/targets/target-policy.ts';
+import { createPeer } from '../conformance/peer.ts';
+import { at, startWorld, type World } from './world.ts';
+
+const policy = createTargetPolicy({ insecure: 'none' });
+const isRefused = (address: string): boolean => !policy.checkAddress(address);
+
+describe('address checks', () => {
+  it.each([
+    ['CVE-2026-105689 (Penpot): NAT64, 6to4, Teredo', ['64:ff9b::a9fe:a9fe', '2002:a9fe:a9fe::', '2001:0:a9fe:a9fe::']],
+    [
+      'CVE-2026-55473 (HomeBox): both NAT64 prefixes',
+      ['64:ff9b::7f00:1', '64:ff9b:1::7f00:1', '64:ff9b:1:a9fe:a9:fe00::'],
+    ],
+    ['CVE-2026-69257 (Flowise): IPv4-mapped', ['::ffff:169.254.169.254', '::ffff:a9fe:a9fe', '0:0:0:0:0:ffff:7f00:1']],
+    ['CVE-2026-54272 (ip-address): mapped counted as global', ['::ffff:10.0.0.1', '::ffff:c0a8:101', '::ffff:6440:1']],
+    ['CVE-2026-44232 (dssrf): other forms of loopback', ['::', '::1', '0.0.0.0', '127.255.255.254', '::127.0.0.1']],
+    ['zone ids', ['fe80::1%eth0', '::1%1', '2606:4700::1111%lo']],
+  ])('%s', (_, addresses) => {
+    expect(addresses.filter((address) => !isRefused(address))).toEqual([]);
+  });
+
+  it('plunk #449: names and addresses are judged whole, not by the beginning of their text', () => {
+    const judged = [
+      '172.15.0.1',
+      '172.32.0.1',
+      '192.169.0.1',
+      '11.0.0.1',
+      '100.63.0.1',
+      '172.16.0.1',
+      '172.31.255.255',
+    ];
+    expect(judged.map(isRefused)).toEqual([false, false, false, false, false, true, true]);
+    const urls = ['https://10.example.com/', 'https://localhost.example.com/', 'https://127.0.0.1.example.com/'];
+    expect(urls.map((url) => policy.checkUrl(url).ok)).toEqual([true, true, true]);
+  });
+
+  it('press #7459: decimal addresses are no names', () => {
+    for (const url of ['https://2852039166/', 'https://0xA9FEA9FE/', 'https://0251.0376.0251.0376/']) {
+      expect(policy.checkUrl(url)).toMatchObject({ ok: false, reason: 'ip_address' });
+    }
+  });
+
+  it('CVE-2026-77866, -77972 (safeurl): what was checked is what is connected to, whatever DNS says next', async () => {
+    await using dns = await startDnsServer({ 'a.test': { A: ['93.184.216.34'], ttlSeconds: 60 } });
+    const resolving = createTargetPolicy({ insecure: 'none', dnsServers: [dns.address] });
+    const lookup = () =>
+      new Promise((resolve) => {
+        resolving.lookup('a.test', { all: true }, (error, addresses) => resolve(error ?? addresses));
+      });
+    expect(await lookup()).toEqual([{ address: '93.184.216.34', family: 4 }]);
+    dns.zones.set('a.test', { A: ['127.0.0.1'] });
+    expect(await lookup()).toEqual([{ address: '93.184.216.34', family: 4 }]);
+  });
+});
+
+describe('what a tenant learns', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await startWorld();
+  });
+  afterAll(() => world.close());
+
+  it('press #7459, usebrink: neither answers of endpoints nor outcomes of tests', async () => {
+    const peer = createPeer(world.url, await world.tenant());
+    await peer.authorize('webhooks:read webhooks:admin');
+    const made = await peer.call('POST', '/webhooks', { title: 'A', url: 'https://nowhere.invalid/' });
+    const id = String(at(made.json, 'id'));
+    const tested = await peer.call('POST', `/webhooks/${id}/test`);
+    expect([tested.status, tested.text]).toEqual([202, '']);
+    const { paths } = Object((await peer.call('GET', '/openapi.json')).json);
+    const ofTenants = Object.entries(Object(paths)).filter(([path]) => !path.startsWith('/operator'));
+    expect(ofTenants.map(([path]) => path).filter((path) => /attempt|response/.test(path))).toEqual([]);
+    const shown = await peer.call('GET', `/webhooks/${id}`);
+    expect(shown.text).not.toMatch(/excerpt|response|127\.|ENOTFOUND/);
+  });
+});
+
+describe('signatures', () => {
+  const secret = Buffer.alloc(32, 7);
+  const sender = standardWebhooks({ name: 'OTHER', keys: [`whsec_${secret.toString('base64')}`] });
+  const body = Buffer.from('{"type":"a"}');
+  const timestamp = '1777636800';
+  const full = createHmac('sha256', secret).update(`id.${timestamp}.`).update(body).digest('base64');
+  const judge = (by: typeof sender, signature: string) => {
+    const headers = { 'webhook-id': 'id', 'webhook-timestamp': timestamp, 'webhook-signature': signature };
+    return by.verify(
+      { method: 'POST', path: '/', url: '/', headers: new Map(Object.entries(headers)), body },
+      { now: () => Number(timestamp) * 1_000, nonces: memoryNonces() },
+    );
+  };
+  const verify = (signature: string) => judge(sender, signature);
+
+  it('CVE-2024-21491 (svix): no beginning of a signature passes for it', async () => {
+    expect(await verify(`v1,${full}`)).toMatchObject({ ok: true });
+    for (let length = 0; length < full.length - 4; length += 1) {
+      expect(await verify(`v1,${full.slice(0, length)}`), String(length)).toMatchObject({ ok: false });
+    }
+  });
+
+  it('CVE-2025-65945 (node-jws): the secret does not come from the message', async () => {
+    const { publicKey } = generateKeyPairSync('ed25519');
+    const raw = Buffer.from(String(publicKey.export({ format: 'jwk' }).x), 'base64url');
+    const asymmetric = standardWebhooks({ name: 'OTHER', keys: [`whpk_${raw.toString('base64')}`] });
+    const forged = createHmac('sha256', raw).update(`id.${timestamp}.`).update(body).digest('base64');
+    expect(await judge(asymmetric, `v1,${forged} v1a,${forged}`)).toMatchObject({ ok: false });
+  });
+});
+
+describe('the platform', () => {
+  const read = (path: string): unknown => JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));
+
+  it('CVE-2026-21713 (comparison of HMACs): Node starts at the first version without it', () => {
+    expect(at(read('package.json'), 'engines', 'node')).toBe('>=20.20.2');
+  });
+
+  it('CVE-2026-1525, -1527 (undici): the client of deliveries is newer than 6.24', () => {
+    const require = createRequire(new URL('../../packages/server/package.json', import.meta.url));
+    const version = String(at(require('undici/package.json'), 'version'));
+    expect(Number(version.split('.')[0])).toBeGreaterThanOrEqual(7);
+  });
+});
