@@ -15,6 +15,7 @@ export interface SecuritySettings {
   readonly keyEncryptionKeyFile: string | undefined;
   readonly acceptedAlgorithms: readonly Algorithm[] | undefined;
   readonly signingAlgorithm: Algorithm | undefined;
+  readonly signingKeyRotationDays: number | undefined;
   readonly signatureVersion: 6 | 15 | undefined;
   readonly requestsPerSecond: number | undefined;
   readonly requestBurst: number | undefined;
@@ -70,6 +71,13 @@ export const securitySettingsTable: readonly Setting[] = [
     '--signing-algorithm <name>',
     'of the keys that sign deliveries and are made from now on',
     'ecdsa-p521',
+  ),
+  row(
+    'signingKeyRotationDays',
+    'BELLHOP_SIGNING_KEY_ROTATION_DAYS',
+    '--signing-key-rotation-days <number>',
+    'how long a key signs deliveries before the next one does, 0 for rotation on demand only',
+    '90',
   ),
   row('signatureVersion', 'BELLHOP_SIGNATURE_VERSION', '--signature-version <number>', 'of deliveries: 6 or 15', '6'),
   row(
@@ -130,6 +138,7 @@ export function readSecuritySettings(given: (name: keyof SecuritySettings) => Gi
       return algorithm({ value, source: given('acceptedAlgorithms')?.source ?? '' });
     }),
     signingAlgorithm: optional(given('signingAlgorithm'), algorithm),
+    signingKeyRotationDays: count('signingKeyRotationDays', 0),
     signatureVersion: optional(given('signatureVersion'), version),
     requestsPerSecond: count('requestsPerSecond', 0),
     requestBurst: count('requestBurst', 1),
@@ -167,6 +176,7 @@ export function securityConfig(settings: SecuritySettings): Partial<ServiceConfi
         : secret({ value: keyFile, source: 'The key-encryption key file' }),
     acceptedAlgorithms: settings.acceptedAlgorithms,
     signingAlgorithm: settings.signingAlgorithm,
+    signingKeyRotationDays: settings.signingKeyRotationDays,
     signatureVersion: settings.signatureVersion,
     requestsPerSecond: settings.requestsPerSecond,
     requestBurst: settings.requestBurst,

@@ -28,6 +28,8 @@ export interface ServiceConfig {
   readonly acceptedAlgorithms?: readonly KeyAlgorithm[] | undefined;
   /** Any secret text: private keys of the service are then stored encrypted. */
   readonly keyEncryptionKey?: string | undefined;
+  /** The active signing key is rotated once it has signed for so many days. Default 90; 0: on demand only. */
+  readonly signingKeyRotationDays?: number | undefined;
   /** Of the keys that sign deliveries and are made from now on. Default P-521, as Upvest. */
   readonly signingAlgorithm?: KeyAlgorithm | undefined;
   /** Of the signatures of deliveries. Default 6, as Upvest. */

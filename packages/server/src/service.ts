@@ -24,6 +24,7 @@ import { Worker } from './delivery/worker.ts';
 import { certificateFacts } from './keys/certificate-bundle.ts';
 import { measureCertificates } from './keys/certificate-metrics.ts';
 import { hashClientSecret } from './keys/client-secrets.ts';
+import { keepKeySchedule } from './keys/key-schedule.ts';
 import { createServiceKeys } from './keys/postgres-service-keys.ts';
 import { PrivateKeySealError } from './keys/private-key-seal.ts';
 import { createTenantCertificates } from './keys/tenant-certificates.ts';
@@ -76,6 +77,7 @@ const defaultEventDays = 30;
 const defaultAttemptDays = 14;
 const requestGraceMs = 3_000;
 const defaultRequestsPerSecond = 200;
+const defaultSigningKeyRotationDays = 90;
 
 export async function startService(config: ServiceConfig, options: StartOptions = {}): Promise<Service> {
   const logger = pino({ level: config.logLevel, base: null }, pino.destination({ dest: 2, sync: true }));
@@ -249,6 +251,16 @@ export async function startService(config: ServiceConfig, options: StartOptions 
     }
     const sweeping = sweep({ database, logger, now: Date.now }, stopping.signal);
     started.push(() => sweeping);
+    const { signingKeyRotationDays: rotationDays = defaultSigningKeyRotationDays } = config;
+    if (rotationDays > 0) {
+      const onRotated = ({ retired, active }: { retired: string; active: string }) =>
+        logger.info({ retired, active }, 'signing keys rotated on schedule');
+      const rotating = keepKeySchedule(
+        { database, keys, rotationDays, now: Date.now, onRotated, onError },
+        stopping.signal,
+      );
+      started.push(() => rotating);
+    }
 
     let closed: Promise<void> | undefined;
     const service: Service = {
@@ -316,6 +328,7 @@ function settingsOf(
     event_days: config.eventDays ?? defaultEventDays,
     attempt_days: config.attemptDays ?? defaultAttemptDays,
     requests_per_second: config.requestsPerSecond ?? defaultRequestsPerSecond,
+    signing_key_rotation_days: config.signingKeyRotationDays ?? defaultSigningKeyRotationDays,
     private_keys_encrypted: config.keyEncryptionKey !== undefined,
     delivery_certificate_not_after: certificateNotAfter?.toISOString() ?? null,
     egress_allow: config.egress?.allow?.join(' ') ?? null,

@@ -95,7 +95,9 @@ export async function startMatrix(database: Database): Promise<Matrix> {
 
   function rotateKeys(): Promise<void> {
     rotated = rotated.then(async () => {
-      expect(await delivery.keys.rotate({ force: true })).toEqual({ rotated: true });
+      const rotated = await delivery.database.transaction((tx) => delivery.keys.rotate(tx, { force: true }));
+      expect(rotated).toMatchObject({ rotated: true });
+      delivery.keys.forget();
     });
     return rotated;
   }

@@ -2,8 +2,8 @@
 // retired ones that stay published for a day. The first call makes the first two; processes that race agree, because the
 // status of both is unique.
 //
-// Private keys are encrypted when a key-encryption key is given. Rotation waits until the next key has been published long
-// enough for every receiver to have seen it, unless it is forced.
+// Private keys are encrypted when a key-encryption key is given, and gone once a key is retired. Rotation waits until the
+// next key has been published long enough for every receiver to have seen it, unless it is forced.
 
 import {
   generateSigningKey,
@@ -17,7 +17,7 @@ import { v4 as uuidv4 } from 'uuid';
 import type { Database, Queryable } from '../store/database.ts';
 import { isUniqueViolation } from '../store/database.ts';
 import { openPrivateKey, sealPrivateKey } from './private-key-seal.ts';
-import type { PublicKey, RotateResult, ServiceKeys } from './service-keys.ts';
+import type { PublicKey, RotateOptions, RotateResult, ServiceKeys } from './service-keys.ts';
 
 export interface ServiceKeysOptions {
   readonly database: Database;
@@ -37,6 +37,7 @@ interface KeyRow {
   readonly encrypted: boolean;
   readonly status: 'active' | 'next' | 'retired';
   readonly published_at: Date;
+  readonly activated_at: Date | null;
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -93,7 +94,7 @@ export function createServiceKeys(options: ServiceKeysOptions): ServiceKeys {
     return importSigningKey(row.key_id, pem);
   }
 
-  async function insertKey(tx: Queryable, status: 'active' | 'next'): Promise<void> {
+  async function insertKey(tx: Queryable, status: 'active' | 'next'): Promise<string> {
     const key = await generateSigningKey(uuidv4(), algorithm);
     const pem = privatePem(key);
     const stored = keyEncryptionKey === undefined ? pem : sealPrivateKey(pem, keyEncryptionKey);
@@ -112,28 +113,29 @@ export function createServiceKeys(options: ServiceKeysOptions): ServiceKeys {
         status === 'active' ? at : null,
       ],
     );
+    return key.keyId;
   }
 
-  async function rotate({ force = false }: { readonly force?: boolean } = {}): Promise<RotateResult> {
-    await current();
-    const result = await database.transaction<RotateResult>(async (tx) => {
-      // Rotations take turns: a row lock would let the second one wait for a row that is no longer `next` and miss the new one.
-      await tx.query('select pg_advisory_xact_lock($1)', [rotationLockKey]);
-      const rows = await tx.query<KeyRow>("select * from signing_keys where status in ('active', 'next')");
-      const next = rows.find((row) => row.status === 'next');
-      if (!next) throw new TypeError('There is no next signing key');
-      const readyAtMs = next.published_at.getTime() + minPublishedMs;
-      if (!force && readyAtMs > now()) {
-        return { rotated: false, reason: 'next_key_too_young', readyAt: new Date(readyAtMs) };
-      }
-      const at = new Date(now());
-      await tx.query("update signing_keys set status = 'retired', retired_at = $1 where status = 'active'", [at]);
-      await tx.query("update signing_keys set status = 'active', activated_at = $1 where status = 'next'", [at]);
-      await insertKey(tx, 'next');
-      return { rotated: true };
-    });
-    if (result.rotated) cached = undefined;
-    return result;
+  async function rotate(tx: Queryable, { force = false, activeForMs = 0 }: RotateOptions = {}): Promise<RotateResult> {
+    // Rotations take turns: a row lock would let the second one wait for a row that is no longer `next` and miss the new one.
+    await tx.query('select pg_advisory_xact_lock($1)', [rotationLockKey]);
+    const rows = await tx.query<KeyRow>("select * from signing_keys where status in ('active', 'next')");
+    const next = rows.find((row) => row.status === 'next');
+    const active = rows.find((row) => row.status === 'active');
+    if (!next || !active?.activated_at) throw new TypeError('There is no pair of an active and a next signing key');
+    const dueAtMs = active.activated_at.getTime() + activeForMs;
+    if (dueAtMs > now()) return { rotated: false, reason: 'active_key_too_young', readyAt: new Date(dueAtMs) };
+    const readyAtMs = next.published_at.getTime() + minPublishedMs;
+    if (!force && readyAtMs > now()) {
+      return { rotated: false, reason: 'next_key_too_young', readyAt: new Date(readyAtMs) };
+    }
+    const at = new Date(now());
+    await tx.query("update signing_keys set status = 'retired', retired_at = $1 where status = 'active'", [at]);
+    // What never signs again is not kept to be stolen.
+    await tx.query("update signing_keys set private_key = '' where status = 'retired' and private_key <> ''");
+    await tx.query("update signing_keys set status = 'active', activated_at = $1 where status = 'next'", [at]);
+    const made = await insertKey(tx, 'next');
+    return { rotated: true, retired: active.key_id, active: next.key_id, next: made };
   }
 
   return {
@@ -149,5 +151,8 @@ export function createServiceKeys(options: ServiceKeysOptions): ServiceKeys {
       return rows.map((row) => row.public_jwk);
     },
     rotate,
+    forget() {
+      cached = undefined;
+    },
   };
 }

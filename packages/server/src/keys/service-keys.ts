@@ -2,6 +2,7 @@
 // while receivers may still hold packages or cached key sets. Kept in the database, so that every process signs alike.
 
 import type { SigningKey } from '@bellhop/signatures';
+import type { Queryable } from '../store/database.ts';
 
 export interface PublicKey {
   readonly kid: string;
@@ -19,12 +20,27 @@ export interface ServiceKeys {
   /** What `GET /auth/verify_keys` answers: active, next and those retired less than a day ago. */
   published(): Promise<readonly PublicKey[]>;
   /**
-   * Makes `next` the active key and a new one `next`. Refused while `next` is published for less than a day (or what the
-   * service was configured with), because receivers may not have it yet; `force` does it anyway.
+   * Makes `next` the active key and a new one `next`, in the caller's transaction: what is written there beside it happens
+   * once, however many processes rotate. The keys must have been made (`active` does); `forget` follows the commit.
+   *
+   * Refused while `next` is published for less than a day (or what the service was configured with), because receivers may
+   * not have it yet; `force` does it anyway.
    */
-  rotate(options?: { readonly force?: boolean }): Promise<RotateResult>;
+  rotate(tx: Queryable, options?: RotateOptions): Promise<RotateResult>;
+  /** After a rotation, once it is committed: the next call reads the keys anew. */
+  forget(): void;
+}
+
+export interface RotateOptions {
+  readonly force?: boolean;
+  /** Refused while the active key has signed for less than this. */
+  readonly activeForMs?: number;
 }
 
 export type RotateResult =
-  | { readonly rotated: true }
-  | { readonly rotated: false; readonly reason: 'next_key_too_young'; readonly readyAt: Date };
+  | { readonly rotated: true; readonly retired: string; readonly active: string; readonly next: string }
+  | {
+      readonly rotated: false;
+      readonly reason: 'next_key_too_young' | 'active_key_too_young';
+      readonly readyAt: Date;
+    };

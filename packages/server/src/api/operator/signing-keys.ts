@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { insertAudit } from '../../store/audit.ts';
+import type { Queryable } from '../../store/database.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
@@ -44,10 +45,8 @@ export function signingKeyRoutes(deps: ApiDependencies): Route[] {
   const { database, keys } = deps;
 
   /** Newest first. The private part stays where it is. */
-  const list = async (limit: number, before?: { at: string; id: string }): Promise<SigningKeyRow[]> => {
-    // The keys are made at first use: asking for one makes sure that there are some to list.
-    await keys.active();
-    return database.query<SigningKeyRow>(
+  const list = (db: Queryable, limit: number, before?: { at: string; id: string }): Promise<SigningKeyRow[]> =>
+    db.query<SigningKeyRow>(
       `select key_id, algorithm, public_jwk, status, published_at, activated_at, retired_at,
          to_char(published_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as published_text
        from signing_keys
@@ -55,7 +54,6 @@ export function signingKeyRoutes(deps: ApiDependencies): Route[] {
        order by published_at desc, key_id desc limit $1`,
       [limit, before?.at ?? null, before?.id ?? null],
     );
-  };
 
   return [
     route({
@@ -69,7 +67,9 @@ export function signingKeyRoutes(deps: ApiDependencies): Route[] {
       async handle({ query }) {
         const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
         if (query.cursor !== undefined && !before) return problem('bad_request', 'cursor: is not one of this list');
-        const rows = await list(query.limit + 1, before);
+        // The keys are made at first use: asking for one makes sure that there are some to list.
+        await keys.active();
+        const rows = await list(database, query.limit + 1, before);
         return {
           status: 200,
           body: page(rows, query.limit, (row) => ({ at: row.published_text, id: row.key_id }), show),
@@ -96,27 +96,36 @@ export function signingKeyRoutes(deps: ApiDependencies): Route[] {
           schema: z.strictObject({ active: keySchema, next: keySchema }),
         },
       },
-      async handle({ body, actor }): Promise<Answer> {
+      async handle({ body, actor, keepAnswer }): Promise<Answer> {
         const force = body?.force === true;
-        const before = await keys.active();
-        const result = await keys.rotate({ force });
-        if (!result.rotated) {
-          const readyAt = result.readyAt.toISOString();
-          return problem('conflict', `The next key is not published long enough: rotate after ${readyAt}, or force it`);
-        }
-        const rows = await list(10);
-        const active = rows.find((row) => row.status === 'active');
-        const next = rows.find((row) => row.status === 'next');
-        if (!active || !next) throw new TypeError('There is no pair of an active and a next key');
-        await insertAudit(database, {
-          actor,
-          action: 'signing_keys.rotate',
-          subject: 'signing_keys',
-          before: { active: before.keyId },
-          after: { active: active.key_id, next: next.key_id, forced: force },
-          at: new Date(deps.now()),
+        await keys.active();
+        const answer = await database.transaction(async (tx): Promise<Answer> => {
+          const result = await keys.rotate(tx, { force });
+          if (!result.rotated) {
+            const readyAt = result.readyAt.toISOString();
+            return problem(
+              'conflict',
+              `The next key is not published long enough: rotate after ${readyAt}, or force it`,
+            );
+          }
+          const rows = await list(tx, 10);
+          const active = rows.find((row) => row.key_id === result.active);
+          const next = rows.find((row) => row.key_id === result.next);
+          if (!active || !next) throw new TypeError('There is no pair of an active and a next key');
+          await insertAudit(tx, {
+            actor,
+            action: 'signing_keys.rotate',
+            subject: 'signing_keys',
+            before: { active: result.retired },
+            after: { active: result.active, next: result.next, forced: force },
+            at: new Date(deps.now()),
+          });
+          const done: Answer = { status: 200, body: { active: show(active), next: show(next) } };
+          await keepAnswer(tx, done);
+          return done;
         });
-        return { status: 200, body: { active: show(active), next: show(next) } };
+        keys.forget();
+        return answer;
       },
     }),
   ];
