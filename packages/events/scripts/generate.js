@@ -54,6 +54,12 @@ function catalogue(names) {
     hasSchema: ${category.schema !== undefined},
   },\n`,
   );
+  const keyFields = categories.flatMap((category) => [
+    ...(category.key === 'id' ? [] : [`  ${category.name}: ${quoted(category.key)},\n`]),
+    ...Object.entries(category.types).flatMap(([type, entry]) =>
+      entry.key === undefined ? [] : [`  ${quoted(type)}: ${quoted(entry.key)},\n`],
+    ),
+  ]);
   const used = new Set();
   const map = categories.flatMap((category) =>
     Object.entries(category.types).map(([type, entry]) => {
@@ -95,6 +101,9 @@ export interface CategoryInfo {
 export const categories: readonly CategoryInfo[] = [\n${infos.join('')}];
 
 export const subscribableCategories: readonly SubscribableCategory[] = [\n${list(envelope.subscribable, '  ')}];
+
+/** By type or category: the field that tells which resource the object is about, where that is not \`id\`. */
+export const keyFields: Readonly<Record<string, string>> = {\n${keyFields.join('')}};
 `;
 }
 

@@ -4,14 +4,17 @@ import {
   type Category,
   categories,
   type EventType,
+  keyFields,
   type SubscribableCategory,
   subscribableCategories,
 } from './generated/catalogue.ts';
+import { categoryOf } from './match.ts';
 
 export const eventTypes: readonly EventType[] = categories.flatMap((category) => category.types);
 
 const types: ReadonlySet<string> = new Set(eventTypes);
 const names: ReadonlySet<string> = new Set(categories.map((category) => category.name));
+const fields: ReadonlyMap<string, string> = new Map(Object.entries(keyFields));
 const subscribable: ReadonlySet<string> = new Set(subscribableCategories);
 
 export function isEventType(type: string): type is EventType {
@@ -20,6 +23,14 @@ export function isEventType(type: string): type is EventType {
 
 export function isCategory(name: string): name is Category {
   return names.has(name);
+}
+
+/**
+ * The field of `object` that tells which resource an event is about: mostly `id`, but `account_id` of a position. It need
+ * not tell positions of one account apart.
+ */
+export function keyFieldOf(type: string): string {
+  return fields.get(type) ?? fields.get(categoryOf(type)) ?? 'id';
 }
 
 /** Whether a webhook's `type` may list the name: the known categories, `ALL`, and `PORTFOLIO`, which has no events. */

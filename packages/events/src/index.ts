@@ -8,7 +8,7 @@ import type { KnownEventMap } from './generated/catalogue.ts';
  */
 export interface EventMap extends KnownEventMap {}
 
-export { eventTypes, isCategory, isEventType, isSubscribable, isWellFormedType } from './catalogue.ts';
+export { eventTypes, isCategory, isEventType, isSubscribable, isWellFormedType, keyFieldOf } from './catalogue.ts';
 export type { EventOf, KnownEvent, UndeliveredEvent, WebhookEvent } from './event.ts';
 export { catalogueExample, ExampleError, type ExampleErrorCode, type ExampleOptions, example } from './example.ts';
 export {

@@ -12,6 +12,8 @@ import { memoryInbox } from './inbox/memory.ts';
 import type { InboxAdmin } from './inbox-admin.ts';
 import { inboxAdmin } from './inbox-admin.ts';
 import { createListeners } from './listeners.ts';
+import type { Order } from './order.ts';
+import { keyBy } from './order.ts';
 import type { OnOptions, Pattern, Run, RunFallback } from './patterns.ts';
 import { createProcessor } from './processor.ts';
 import type { RawRequest, RawResponse } from './raw-http.ts';
@@ -28,8 +30,8 @@ export interface HandlerOptions {
   readonly maxBodyBytes?: number;
   /** Listeners that run at the same time. Default 10. */
   readonly concurrency?: number;
-  /** The order key of an event whose listener has none of its own. Default: `object.id`, or null if it has none. */
-  readonly key?: (event: WebhookEvent) => string | null;
+  /** What is processed one after the other, unless a listener says otherwise. Default `object`. */
+  readonly order?: Order<WebhookEvent>;
   readonly retry?: RetryOptions;
   /** Default `block`: retries have no end, because giving up an event lets later ones of its key overtake it. */
   readonly onExhausted?: OnExhausted;
@@ -71,12 +73,13 @@ export function createHandler<Tx>(
 }
 
 function assemble<Tx>(options: HandlerOptions, inbox: Inbox<Tx>): Handler<Tx> {
-  const { maxBodyBytes = 2 * 1024 * 1024, concurrency = 10, now = Date.now, key = objectId } = options;
+  const { maxBodyBytes = 2 * 1024 * 1024, concurrency = 10, now = Date.now, order = 'object' } = options;
   if (!Number.isSafeInteger(maxBodyBytes) || maxBodyBytes < 1)
     throw new TypeError('maxBodyBytes must be a positive integer');
   if (!Number.isSafeInteger(concurrency) || concurrency < 1)
     throw new TypeError('concurrency must be a positive integer');
 
+  const keyOf = keyBy(order);
   const hooks = guarded(options.hooks ?? {}, options.metrics);
   const listeners = createListeners<Tx>({ retry: options.retry, onExhausted: options.onExhausted });
   const policy = retryPolicy(options.retry, options.onExhausted);
@@ -94,7 +97,7 @@ function assemble<Tx>(options: HandlerOptions, inbox: Inbox<Tx>): Handler<Tx> {
     publicTarget: options.publicTarget ?? ((url: string) => url),
     keyOf: (event: WebhookEvent) => {
       const own = listeners.keyOf(event);
-      return own === undefined ? key(event) : own;
+      return own === undefined ? keyOf(event) : own;
     },
     store: async (events: Parameters<Inbox<Tx>['store']>[0]) => {
       const result = await inbox.store(events);
@@ -156,9 +159,4 @@ function sendersOf({ keys, senders = [] }: HandlerOptions): readonly Sender[] {
   if (keys !== undefined) return [...senders, upvest({ keys })];
   if (senders.length > 0) return senders;
   throw new TypeError('keys must be remoteKeys(client) or an object with find(keyId), unless there are senders');
-}
-
-function objectId(event: WebhookEvent): string | null {
-  const { id } = event.object;
-  return typeof id === 'string' && id !== '' ? id : null;
 }

@@ -226,6 +226,30 @@ describe('latest()', () => {
     });
   }
 
+  it('keeps apart what the listener says is not the same thing', async () => {
+    const handler = handlerOn(open());
+    const seen: string[] = [];
+    handler.on(
+      'POSITION.UPDATED',
+      latest(({ object }) => void seen.push(object.quantity), {
+        id: ({ object }) => `${object.account_id}/${object.instrument.uuid}`,
+      }),
+    );
+    const position = (uuid: string, created_at: string, quantity: string) => ({
+      ...eventOf('POSITION.UPDATED'),
+      created_at,
+      object: { account_id: 'a', instrument: { uuid }, quantity },
+    });
+    await deliver(
+      handler,
+      position('x', '2026-05-01T10:00:01Z', '1'),
+      position('y', '2026-05-01T10:00:00Z', '2'),
+      position('x', '2026-05-01T10:00:00Z', '3'),
+    );
+    await handler.drain();
+    expect(seen).toEqual(['1', '2']);
+  });
+
   it('forgets what a failed run would have remembered', async () => {
     const handler = handlerOn(open(), { retry: { firstDelayMs: 0 } });
     const seen: unknown[] = [];

@@ -1,6 +1,6 @@
 import type { EventOf, OrderObject, UserDataChangeFailedObject, UserObject, WebhookEvent } from '@bellhop/events';
 import { describe, expectTypeOf, it } from 'vitest';
-import type { Handler, Inbox, Pattern } from './index.ts';
+import type { Handler, HandlerOptions, Inbox, Pattern } from './index.ts';
 import { createHandler, memoryInbox, toFetch, toNode } from './index.ts';
 
 declare module '@bellhop/events' {
@@ -35,9 +35,25 @@ describe('the types of listeners', () => {
     handler.on(['ORDER.NEW', 'POSITION.UPDATED'], ({ type }) => {
       expectTypeOf(type).toEqualTypeOf<'ORDER.NEW' | 'POSITION.UPDATED'>();
     });
-    handler.on('ORDER.CANCELLED', { key: ({ object }) => object.user_id }, async ({ object }) => {
+    handler.on('ORDER.CANCELLED', { order: ({ object }) => object.user_id }, async ({ object }) => {
       expectTypeOf(object).toEqualTypeOf<OrderObject>();
     });
+  });
+
+  it('take an order by name or by a function of the typed event', () => {
+    handler.on('ORDER.PROCESSING', { order: 'user' }, () => undefined);
+    const wrong = (h: Handler<undefined>): void => {
+      // @ts-expect-error no such order
+      h.on('ORDER.NEW', { order: 'account' }, () => undefined);
+      // @ts-expect-error no such field
+      h.on('ORDER.NEW', { order: ({ object }) => object.uesr_id }, () => undefined);
+      // @ts-expect-error a key is a text or null
+      createHandler({ keys, order: () => undefined });
+    };
+    expectTypeOf(wrong).toBeFunction();
+    expectTypeOf<HandlerOptions['order']>().toEqualTypeOf<
+      'object' | 'webhook' | 'user' | 'none' | ((event: WebhookEvent) => string | null) | undefined
+    >();
   });
 
   it('refuse what is no type, no category and no pattern', () => {

@@ -28,6 +28,7 @@ export { InboxFullError, memoryInbox } from './inbox/memory.ts';
 export type { InboxAdmin } from './inbox-admin.ts';
 export type { LatestOptions } from './latest.ts';
 export { latest } from './latest.ts';
+export type { Order, OrderName } from './order.ts';
 export type {
   Context,
   EventFor,

@@ -4,7 +4,8 @@
 //
 // The state's time is the first of object.updated_at, object.created_at and the event's created_at that is an instant. It is
 // remembered per category and object id, in the transaction of the listener; an event with an earlier one is done without
-// running. Equal times both run. Events without an object id always run.
+// running. Equal times both run. Events whose object has no id always run: of balances and positions say what identifies one,
+// `{ id: ({ object }) => `${object.account_id}/${object.instrument.uuid}` }`.
 import { categoryOf, isInstant } from '@bellhop/events';
 import type { Context } from './patterns.ts';
 
@@ -18,6 +19,8 @@ interface Stateful {
 export interface LatestOptions<E> {
   /** Instead of the category: listeners that share a scope share what they know about an object. */
   readonly scope?: string;
+  /** Instead of `object.id`: what the event is the state of, within its scope. */
+  readonly id?: (event: E) => string;
   /** Instead of `updated_at`, `created_at`: an RFC 3339 timestamp. */
   readonly instant?: (event: E) => string;
   /** Told of what is dropped. */
@@ -29,7 +32,7 @@ export function latest<E extends Stateful, C extends Pick<Context<unknown>, 'mar
   options: LatestOptions<E> = {},
 ): (event: E, context: C) => Promise<void> {
   return async (event, context) => {
-    const id = fieldOf(event.object, 'id');
+    const id = options.id?.(event) ?? fieldOf(event.object, 'id');
     const instant = options.instant?.(event) ?? instantOf(event);
     if (id !== undefined && instant !== undefined) {
       const scope = options.scope ?? categoryOf(event.type);

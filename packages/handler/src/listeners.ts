@@ -5,6 +5,7 @@ import type { WebhookEvent } from '@bellhop/events';
 import { categoryOf, isEventType } from '@bellhop/events';
 import type { OnExhausted, RetryOptions, RetryPolicy } from './back-off.ts';
 import { retryPolicy } from './back-off.ts';
+import { keyBy } from './order.ts';
 import type { Context, FallbackContext, OnOptions, Pattern, Run, RunFallback } from './patterns.ts';
 
 /** A listener for an event that is only known to match its pattern. */
@@ -54,7 +55,8 @@ export function createListeners<Tx>(defaults: RetryDefaults = {}): Listeners<Tx>
           throw new TypeError(`There is a listener for ${pattern} already: exactly one runs for an event`);
         }
       }
-      const { key, retry, onExhausted } = options;
+      const { order: wanted, retry, onExhausted } = options;
+      const key = wanted === undefined ? undefined : keyBy(wanted);
       const isOwn = retry !== undefined || onExhausted !== undefined;
       const policy = isOwn
         ? retryPolicy({ ...defaults.retry, ...retry }, onExhausted ?? defaults.onExhausted)

@@ -6,6 +6,7 @@
 import type { EventMap, EventOf, WebhookEvent } from '@bellhop/events';
 import type { OnExhausted, RetryOptions } from './back-off.ts';
 import type { Marks } from './inbox/inbox.ts';
+import type { Order } from './order.ts';
 
 export type KnownType = keyof EventMap & string;
 
@@ -48,8 +49,8 @@ export interface FallbackContext<Tx> extends Context<Tx> {
 export type RunFallback<Tx> = (event: WebhookEvent, context: FallbackContext<Tx>) => void | Promise<void>;
 
 export interface OnOptions<P extends Pattern> {
-  /** Events with the same key are processed one after the other; null: without order. Default: `object.id`. */
-  readonly key?: (event: EventFor<P>) => string | null;
+  /** Instead of the handler's. */
+  readonly order?: Order<EventFor<P>>;
   /** Instead of the handler's. */
   readonly retry?: RetryOptions;
   /** Instead of the handler's. */

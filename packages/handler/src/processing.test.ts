@@ -104,7 +104,7 @@ describe('order and concurrency', () => {
     expect(most).toBe(3);
   });
 
-  it('follow the key of the listener, and null means no order', async () => {
+  it('follow the order of the listener, which may be none', async () => {
     const both = gate();
     let running = 0;
     const together = async () => {
@@ -112,15 +112,15 @@ describe('order and concurrency', () => {
       if (running === 2) both.open();
       await both.opened;
     };
-    const handler = handlerWith().on('ORDER.NEW', { key: () => null }, together);
+    const handler = handlerWith().on('ORDER.NEW', { order: 'none' }, together);
     const object = { id: 'the same' };
     await deliver(handler, { ...eventOf('ORDER.NEW'), object }, { ...eventOf('ORDER.NEW'), object });
     await handler.drain();
     expect(running).toBe(2);
 
     const keys: (string | null)[] = [];
-    const byUser = handlerWith({ key: () => 'all', hooks: { onProcessed: ({ key }) => keys.push(key) } })
-      .on('ORDER.NEW', { key: ({ object: order }) => `user ${order.user_id}` }, () => undefined)
+    const byUser = handlerWith({ order: () => 'all', hooks: { onProcessed: ({ key }) => keys.push(key) } })
+      .on('ORDER.NEW', { order: ({ object }) => `user ${object.user_id}` }, () => undefined)
       .on('USER.CREATED', () => undefined);
     const order = eventOf('ORDER.NEW');
     await deliver(byUser, order, eventOf('USER.CREATED'));

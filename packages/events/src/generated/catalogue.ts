@@ -854,3 +854,13 @@ export const subscribableCategories: readonly SubscribableCategory[] = [
   'TAX_EXEMPTION',
   'TAX_COLLECTION',
 ];
+
+/** By type or category: the field that tells which resource the object is about, where that is not `id`. */
+export const keyFields: Readonly<Record<string, string>> = {
+  'USER.DATA_CHANGE_FAILED': 'user_id',
+  ORDER_CANCELLATION: 'order_id',
+  POSITION: 'account_id',
+  CASH_BALANCE: 'account_group_id',
+  ACCOUNT_RETURNS: 'account_id',
+  INSTRUMENT: 'isin',
+};
