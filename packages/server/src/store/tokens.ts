@@ -1,5 +1,6 @@
 // Access tokens at rest: only the SHA-256 of a token, with the tenant and scopes it was issued for. A tenant that lost a
-// scope loses it for its tokens at once: what counts is the intersection.
+// scope loses it for its tokens at once: what counts is the intersection. A token that is taken away opens nothing from the
+// next call on; it is named by its hash, which whoever found a token can work out and which opens nothing itself.
 
 import type { Queryable } from './database.ts';
 
@@ -8,6 +9,19 @@ export interface TokenHolder {
   readonly partition: number;
   /** Granted with the token and still the tenant's. */
   readonly scopes: readonly string[];
+}
+
+export interface TokenRow {
+  /** SHA-256 of the token, in hexadecimal. */
+  readonly id: string;
+  readonly scopes: readonly string[];
+  readonly created_at: Date;
+  readonly expires_at: Date;
+}
+
+export interface TokenPosition {
+  readonly createdAt: Date;
+  readonly id: string;
 }
 
 export async function insertToken(
@@ -37,6 +51,31 @@ export async function findToken(db: Queryable, hash: Uint8Array, now: Date): Pro
     [hash, now],
   );
   return row;
+}
+
+/** Those that still open something, oldest first. */
+export async function listTokens(
+  db: Queryable,
+  clientId: string,
+  options: { readonly now: Date; readonly limit: number; readonly after?: TokenPosition | undefined },
+): Promise<TokenRow[]> {
+  const { now, limit, after } = options;
+  return db.query<TokenRow>(
+    `select encode(token_hash, 'hex') as id, scopes, created_at, expires_at from tokens
+     where client_id = $1 and expires_at > $2
+       and ($4::timestamptz is null or (created_at, token_hash) > ($4, decode($5, 'hex')))
+     order by created_at, token_hash limit $3`,
+    [clientId, now, limit, after?.createdAt ?? null, after?.id ?? null],
+  );
+}
+
+/** Of one tenant: the one with this id, or all. What was taken away. */
+export async function deleteTokens(db: Queryable, clientId: string, id?: string): Promise<TokenRow[]> {
+  return db.query<TokenRow>(
+    `delete from tokens where client_id = $1 and ($2::text is null or token_hash = decode($2, 'hex'))
+     returning encode(token_hash, 'hex') as id, scopes, created_at, expires_at`,
+    [clientId, id ?? null],
+  );
 }
 
 export async function deleteExpiredTokens(db: Queryable, now: Date): Promise<void> {

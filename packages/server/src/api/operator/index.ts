@@ -15,6 +15,7 @@ import { streamRoutes } from './stream.ts';
 import { systemRoutes } from './system.ts';
 import { tenantCertificateRoutes } from './tenant-certificates.ts';
 import { tenantKeyRoutes } from './tenant-keys.ts';
+import { tenantTokenRoutes } from './tenant-tokens.ts';
 import { tenantRoutes } from './tenants.ts';
 import { webhookActionRoutes } from './webhook-actions.ts';
 import { operatorWebhookRoutes } from './webhooks.ts';
@@ -23,6 +24,7 @@ export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
   return [
     ...tenantRoutes(deps),
     ...tenantKeyRoutes(deps),
+    ...tenantTokenRoutes(deps),
     ...tenantCertificateRoutes(deps),
     ...publishRoutes(deps),
     ...operatorWebhookRoutes(deps),

@@ -32,12 +32,12 @@ function encodeCursor(position: Position): string {
 }
 
 /** Undefined when the text is not a cursor of such a list. */
-export function decodeCursor(text: string): Position | undefined {
+export function decodeCursor(text: string, isId: (id: string) => boolean = isUuid): Position | undefined {
   const value = parseCursor(text);
   if (!Array.isArray(value) || value.length !== 2) return undefined;
   const [at, id]: unknown[] = value;
   if (typeof at !== 'string' || !/^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$/.test(at)) return undefined;
-  if (typeof id !== 'string' || !isUuid(id)) return undefined;
+  if (typeof id !== 'string' || !isId(id)) return undefined;
   return { at, id };
 }
 
