@@ -6,6 +6,7 @@ const examples: Record<string, () => Promise<unknown>> = {
   hono: () => import('./hono/server.ts'),
   next: () => import('./next/server.ts'),
   lambda: () => import('./lambda/server.ts'),
+  nestjs: () => import('./nestjs/server.ts'),
 };
 
 const name = process.argv[2] ?? '';

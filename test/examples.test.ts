@@ -52,7 +52,7 @@ async function start(name: string): Promise<Started> {
   return { run, url, effects: async () => (await fetch(new URL('/effects', url))).json() };
 }
 
-describe.each(['express', 'fastify', 'hono', 'next', 'lambda'])('the example %s', (name) => {
+describe.each(['express', 'fastify', 'hono', 'next', 'lambda', 'nestjs'])('the example %s', (name) => {
   it('processes every acknowledged event once, also after SIGKILL, and unheard-of types too', async () => {
     let started = await start(name);
     try {
@@ -97,7 +97,7 @@ describe('npm run example', () => {
   it('without a name lists the names and ends with 2', async () => {
     const run = runNode(['examples/dist/main.js', 'constructor']);
     expect(await run.exit()).toBe(2);
-    expect(run.stderr()).toMatch(/express, fastify, hono, next, lambda/);
+    expect(run.stderr()).toMatch(/express, fastify, hono, next, lambda, nestjs/);
   });
 });
 

@@ -16,6 +16,7 @@ import { toExpress } from './express.ts';
 import { toFastify } from './fastify.ts';
 import { toHono } from './hono.ts';
 import { toKoa } from './koa.ts';
+import { nestBefore, nestController, nestWrongly } from './nestjs.fixture.ts';
 import { toPagesApi, toRouteHandler } from './next.ts';
 
 // Express 4 under another name, which has no types of its own.
@@ -52,6 +53,12 @@ const mounted: readonly Mounted[] = [
     },
     says: /Express.*app\.post\('\/webhooks', toExpress\(webhooks\)\) above app\.use\(express\.json\(\)\)/,
   })),
+  {
+    name: 'NestJS',
+    rightly: nestBefore,
+    wrongly: nestWrongly,
+    says: /Express.*in NestJS, app\.use\(\) with it right after NestFactory/,
+  },
   {
     name: 'Fastify 5',
     rightly: (handler) => {
@@ -241,8 +248,12 @@ describe.each(mounted)('the handler in $name', ({ rightly, wrongly, says }) => {
         else controller.enqueue(chunk);
       },
     });
-    const headers = { 'content-type': 'application/json' };
-    const streamed = await fetch(server.url, { method: 'POST', headers, body: stream, duplex: 'half' } as RequestInit);
+    const streamed = await fetch(server.url, {
+      method: 'POST',
+      headers: json,
+      body: stream,
+      duplex: 'half',
+    } as RequestInit);
     expect([streamed.status, await streamed.json()]).toMatchObject([413, { reason: 'body_too_large' }]);
 
     expect((await sender.post(server.url, [eventOf('ORDER.FILLED')])).status).toBe(200);
@@ -286,6 +297,14 @@ describe('frameworks that keep the bytes', () => {
     expect((await sender.post(server.url, [eventOf('ORDER.FILLED')])).status).toBe(200);
   });
 
+  it('rawBody of NestJS and a limit of 2 MB let a controller take them', async () => {
+    const { handler } = receiver();
+    await using server = await nestController(handler);
+    expect((await sender.post(server.url, largePackage())).status).toBe(200);
+    expect((await sender.post(`${server.url}&b=2`, [eventOf('ORDER.FILLED')])).status).toBe(200);
+    expect((await fetch(server.url, { method: 'POST', headers: json, body: '{"payload":[]}' })).status).toBe(401);
+  });
+
   it('a router that is mounted below a path changes nothing', async () => {
     const { handler } = receiver();
     const app = express();
@@ -302,8 +321,7 @@ describe('beside the handler', () => {
     app.register(toFastify(handler), { prefix: '/upvest', path: '/events' });
     app.post('/echo', async (request) => request.body);
     await using server = await servedFastify(app);
-    const echo = (body: string) =>
-      fetch(new URL('/echo', server.url), { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    const echo = (body: string) => fetch(new URL('/echo', server.url), { method: 'POST', headers: json, body });
     expect(await (await echo('{"a":1}')).json()).toEqual({ a: 1 });
     expect((await echo(JSON.stringify('x'.repeat(1_100_000)))).status).toBe(413);
     const url = new URL('/upvest/events', server.url).href;
@@ -322,3 +340,5 @@ describe('beside the handler', () => {
     expect((await sender.post(new URL('/in', server.url).href, [eventOf('ORDER.FILLED')])).status).toBe(200);
   });
 });
+
+const json = { 'content-type': 'application/json' };
