@@ -11,6 +11,7 @@ import { declareListen } from './declare/listen.ts';
 import { declareProfiles } from './declare/profiles.ts';
 import { declareProxy } from './declare/proxy.ts';
 import { declareService } from './declare/service.ts';
+import { declareTokens } from './declare/tokens.ts';
 import { declareWebhooks } from './declare/webhooks.ts';
 import { CliError, type ExitCode, exitCodes, exitNameOf, usageError } from './exit.ts';
 
@@ -20,6 +21,7 @@ const declarations: readonly Declare[] = [
   declareListen,
   declareEvents,
   declareWebhooks,
+  declareTokens,
   declareProxy,
   declareCheck,
   declareProfiles,
