@@ -195,7 +195,7 @@ export async function startService(config: ServiceConfig, options: StartOptions 
       certificates,
       targets: allowEndpoints(policy, (url) => acceptor.tokenOf(url) !== undefined),
       acceptor,
-      testTrigger: (webhookId) => tests.trigger(webhookId),
+      testTrigger: (webhookId, commit) => tests.trigger(webhookId, commit),
       config: {
         operatorToken: config.operatorToken,
         get publicUrl() {

@@ -156,8 +156,9 @@ export async function startApi(
     }),
     targets: allowEndpoints(targets, (url) => acceptor.tokenOf(url) !== undefined),
     acceptor,
-    async testTrigger(webhookId) {
+    async testTrigger(webhookId, commit) {
       await options.testTrigger?.(webhookId);
+      await commit();
       tested.push(webhookId);
     },
     config: {

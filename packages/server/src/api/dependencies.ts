@@ -51,8 +51,8 @@ export interface ApiDependencies {
   readonly certificates: TenantCertificates;
   readonly targets: UrlPolicy;
   readonly acceptor: Acceptor;
-  /** Starts one test delivery; resolves when it is accepted, not when it is over. */
-  readonly testTrigger: (webhookId: string) => Promise<void>;
+  /** Starts one test delivery once `commit` is done; resolves when it is accepted, not when it is over. */
+  readonly testTrigger: (webhookId: string, commit: () => Promise<void>) => Promise<void>;
   readonly config: ApiConfig;
   readonly logger: Logger;
   /** Milliseconds since 1970. */

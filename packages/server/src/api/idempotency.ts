@@ -88,7 +88,7 @@ export async function answerOnce(
   call: IdempotentCall,
   work: (keep: KeepAnswer) => Promise<Answer>,
 ): Promise<Answer> {
-  const request = { scope: call.scope, key: normalise(call.key), hash: hashRequest(call) };
+  const request = { scope: call.scope, key: normaliseKey(call.key), hash: hashRequest(call) };
   const deadline = performance.now() + maxWaitMs;
   for (let pollMs = firstPollMs; ; pollMs = Math.min(pollMs * 2, maxPollMs)) {
     const result = await claimKey(database, { ...request, now: new Date(now()) });
@@ -149,7 +149,8 @@ function repeatAnswer(codec: AnswerCodec, { status, headers, body }: KeptAnswer)
   return { ...again, body: JSON.parse(text) };
 }
 
-function normalise(key: string): string {
+/** One spelling of a key, whatever its case and hyphens. */
+export function normaliseKey(key: string): string {
   const hex = key.replaceAll('-', '').toLowerCase();
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

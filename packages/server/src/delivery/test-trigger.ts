@@ -11,8 +11,11 @@ import { buildPackage } from './package.ts';
 import { readWebhook, type WebhookRow } from './webhook-row.ts';
 
 export interface TestTrigger {
-  /** Resolves once the attempt is on its way; a webhook that is gone by now is none of its business. */
-  trigger(webhookId: string): Promise<void>;
+  /**
+   * Resolves once the attempt is on its way; a webhook that is gone by now is none of its business. `commit` is what must be
+   * durable before anything is sent, so that a repeated call finds it: where it fails nothing is sent.
+   */
+  trigger(webhookId: string, commit?: () => Promise<void>): Promise<void>;
   /** Resolves when no attempt is on its way any more. */
   drained(): Promise<void>;
 }
@@ -48,8 +51,9 @@ export function createTestTrigger(options: {
   }
 
   return {
-    async trigger(webhookId) {
+    async trigger(webhookId, commit) {
       const row = await readWebhook(database, webhookId);
+      await commit?.();
       if (!row) return;
       const task: Promise<void> = attempt(row)
         .catch((error: unknown) => onError(error, `test of webhook ${webhookId}`))

@@ -4,7 +4,7 @@
 // A refusal is thrown as PublishRefusal and becomes a value in `publish.ts`, the only caller.
 
 import { parseInstant } from '@bellhop/events';
-import { v7 as uuidv7 } from 'uuid';
+import { v5 as uuidv5, v7 as uuidv7 } from 'uuid';
 import type { NewEvent } from './event-log.ts';
 import type { JsonCursor } from './json-text.ts';
 
@@ -33,6 +33,11 @@ export type ObjectCheck = (type: string, object: unknown) => string | undefined;
 export interface ReadEventOptions {
   /** What takes the place of a missing `created_at`. */
   readonly now: () => Date;
+  /**
+   * Of a call that may come again: a missing `id` is made out of this and of the event's place and text, so that the repeat
+   * of a call whose answer was lost stores nothing twice. Without it, a UUIDv7.
+   */
+  readonly idSeed?: string | undefined;
   readonly check?: ObjectCheck | undefined;
 }
 
@@ -41,6 +46,8 @@ export const eventTypePattern = /^[A-Z][A-Z_]*\.[A-Z][A-Z_]*$/;
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 const maxTypeLength = 200;
+/** Namespace of the ids that are made out of an idempotency key. */
+const seededIds = '6f1f4b4e-6a0c-4a55-9d0b-3c5b1f0e7d21';
 
 export type EventWithoutClient = Omit<NewEvent, 'clientId'>;
 
@@ -56,7 +63,7 @@ export function readEvent(
   onClientId?: (clientId: string) => void,
 ): EventWithoutClient {
   let sentId: string | undefined;
-  let createdAt: string | undefined;
+  let sentAt: string | undefined;
   let type: string | undefined;
   let object: string | undefined;
 
@@ -68,7 +75,7 @@ export function readEvent(
       object = text.slice(start, end);
     } else if (key === 'type') type = readString(cursor, `${name}.type`);
     else if (key === 'id') sentId = readUuid(cursor, `${name}.id`);
-    else if (key === 'created_at') createdAt = readString(cursor, `${name}.created_at`);
+    else if (key === 'created_at') sentAt = readString(cursor, `${name}.created_at`);
     else if (key === 'client_id' && onClientId) onClientId(readUuid(cursor, `${name}.client_id`).toLowerCase());
     else throw unknownField(name, key);
   });
@@ -78,11 +85,15 @@ export function readEvent(
   if (type.length > maxTypeLength || !eventTypePattern.test(type)) {
     throw new PublishRefusal('invalid', `${name}.type: must be CATEGORY.ACTION in capital letters and underscores`);
   }
-  if (createdAt === undefined) createdAt = options.now().toISOString();
-  else if (parseInstant(createdAt) === undefined) {
+  const createdAt = sentAt ?? options.now().toISOString();
+  if (sentAt !== undefined && parseInstant(sentAt) === undefined) {
     throw new PublishRefusal('invalid', `${name}.created_at: must be an RFC 3339 date-time`);
   }
-  const bodyId = sentId ?? uuidv7();
+  const bodyId =
+    sentId ??
+    (options.idSeed === undefined
+      ? uuidv7()
+      : uuidv5(JSON.stringify([options.idSeed, name, sentAt ?? null, type, object]), seededIds));
 
   // The parts hold no character that JSON would escape: their forms were checked above.
   const body = `{"id":"${bodyId}","created_at":"${createdAt}","type":"${type}","object":${object}}`;

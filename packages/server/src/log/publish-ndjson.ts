@@ -68,7 +68,7 @@ export async function publishNdjson(
   const readLine = (text: string, line: number): void => {
     let clientId: string | undefined;
     const cursor = new JsonCursor(text);
-    const read = readEvent(cursor, text, `line ${line}`, { now: port.now, check: options.check }, (value) => {
+    const read = readEvent(cursor, text, `line ${line}`, { now: port.now, ...options }, (value) => {
       clientId = value;
     });
     cursor.end();

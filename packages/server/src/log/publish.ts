@@ -24,6 +24,8 @@ export interface PublishPort {
 export interface PublishOptions {
   /** Checks objects of known types against their schemas. */
   readonly check?: ObjectCheck | undefined;
+  /** See `ReadEventOptions`. */
+  readonly idSeed?: string | undefined;
 }
 
 export interface Published extends AppendResult {
@@ -75,7 +77,7 @@ function readCall(
       cursor.array((index) => {
         if (index === maxJsonEvents)
           throw new PublishRefusal('too_large', `events: more than ${maxJsonEvents} in one call`);
-        list.push(readEvent(cursor, text, `events[${index}]`, { now: port.now, check: options.check }));
+        list.push(readEvent(cursor, text, `events[${index}]`, { now: port.now, ...options }));
       });
       events = list;
     } else throw unknownField('the body', key);

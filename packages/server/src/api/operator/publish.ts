@@ -8,6 +8,7 @@ import { eventTypePattern, maxEventBytes, type ObjectCheck, type PublishRefusal 
 import { publishNdjson, type StreamPublished } from '../../log/publish-ndjson.ts';
 import { findTenant } from '../../store/tenants.ts';
 import type { ApiDependencies } from '../dependencies.ts';
+import { normaliseKey } from '../idempotency.ts';
 import { type ProblemSlug, problem, problemOfError, problemSchema } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
 
@@ -18,7 +19,7 @@ const partitionCacheMs = 1_000;
 const maxCachedPartitions = 10_000;
 
 const eventFields = {
-  id: z.uuid().optional().describe('Absent: a UUIDv7, and the call is not idempotent.'),
+  id: z.uuid().optional().describe('Absent: a UUIDv7, and the call is idempotent with an idempotency-key only.'),
   created_at: z.iso
     .datetime({ offset: true })
     .optional()
@@ -102,18 +103,20 @@ export function publishRoutes(deps: ApiDependencies): Route[] {
         413: { description: 'An event, a line or the call is too large', schema: streamProblemSchema },
         503: { description: 'Not stored, or not known to be; try again', schema: streamProblemSchema },
       },
-      async handle({ rawBody, stream, headers, query }) {
+      async handle({ rawBody, stream, headers, query, actor }) {
         const check = query.validate === true ? checkObject : undefined;
+        const key = headers.get('idempotency-key');
+        const idSeed = key === null ? undefined : `${actor} ${normaliseKey(key)}`;
         const returnIds = query.return === 'ids';
         const mediaType = (headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
         if (ndjsonTypes.includes(mediaType)) {
           const lines = stream ?? new Blob([new Uint8Array(rawBody)]).stream();
-          return streamAnswer(await publishNdjson(port, lines, { check, returnIds }), deps);
+          return streamAnswer(await publishNdjson(port, lines, { check, idSeed, returnIds }), deps);
         }
         if (mediaType !== 'application/json') {
           return problem('bad_request', `content-type: must be application/json or ${ndjsonTypes[0]}`);
         }
-        const result = await publishJson(port, rawBody, { check });
+        const result = await publishJson(port, rawBody, { check, idSeed });
         if (!result.ok) return problem(slugs[result.refusal.reason], result.refusal.message);
         const { accepted, duplicates, ids } = result.published;
         return { status: 202, body: { accepted, duplicates, ...(returnIds ? { ids } : {}) } };

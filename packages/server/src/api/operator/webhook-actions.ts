@@ -71,8 +71,8 @@ export function webhookActionRoutes(deps: ApiDependencies): Route[] {
       at: new Date(deps.now()),
     });
 
-  const current = async (id: string): Promise<Answer> => {
-    const webhook = await readOperatorWebhook(deps, id);
+  const current = async (tx: Queryable, id: string): Promise<Answer> => {
+    const webhook = await readOperatorWebhook(tx, id, deps.now());
     return webhook ? { status: 200, body: webhook } : noWebhook(id);
   };
 
@@ -85,19 +85,22 @@ export function webhookActionRoutes(deps: ApiDependencies): Route[] {
       summary: enabled ? 'Enable: deliveries go on from the cursor' : 'Disable: no attempts, the queue goes on growing',
       params: webhookParams,
       responses: webhookAnswer,
-      async handle({ params, actor }) {
+      async handle({ params, actor, keepAnswer }) {
         const id = params.webhook_id;
-        const row = await database.transaction(async (tx) => {
+        let done: PositionRow | undefined;
+        const answer = await database.transaction(async (tx): Promise<Answer> => {
           const before = await findPosition(tx, id);
-          if (!before) return undefined;
+          if (!before) return noWebhook(id);
           const now = new Date(deps.now());
-          if (!(await updateWebhookIn(tx, before.client_id, id, { enabled, now }))) return undefined;
+          if (!(await updateWebhookIn(tx, before.client_id, id, { enabled, now }))) return noWebhook(id);
           await audit(tx, actor, enabled ? 'enable' : 'disable', before, { enabled: before.enabled }, { enabled });
-          return before;
+          const result = await current(tx, id);
+          await keepAnswer(tx, result);
+          done = before;
+          return result;
         });
-        if (!row) return noWebhook(id);
-        changed(row);
-        return current(id);
+        if (done) changed(done);
+        return answer;
       },
     });
 
@@ -130,21 +133,24 @@ export function webhookActionRoutes(deps: ApiDependencies): Route[] {
       summary: 'Try the package that blocks again now; 409 when none does',
       params: webhookParams,
       responses: webhookAnswer,
-      async handle({ params, actor }) {
+      async handle({ params, actor, keepAnswer }) {
         const id = params.webhook_id;
-        const row = await database.transaction(async (tx): Promise<PositionRow | Answer> => {
-          const found = await lockPosition(tx, id);
-          if (!found) return noWebhook(id);
-          if (!found.enabled) return problem('conflict', 'The webhook is disabled: enabling it tries at once');
+        let done: PositionRow | undefined;
+        const answer = await database.transaction(async (tx): Promise<Answer> => {
+          const row = await lockPosition(tx, id);
+          if (!row) return noWebhook(id);
+          if (!row.enabled) return problem('conflict', 'The webhook is disabled: enabling it tries at once');
           if (!(await retryNow(tx, id, new Date(deps.now()))))
             return problem('conflict', 'No package waits for a retry');
-          const facts = { package_id: found.pending_id, attempts: found.attempts };
-          await audit(tx, actor, 'retry', found, facts, facts);
-          return found;
+          const facts = { package_id: row.pending_id, attempts: row.attempts };
+          await audit(tx, actor, 'retry', row, facts, facts);
+          const result = await current(tx, id);
+          await keepAnswer(tx, result);
+          done = row;
+          return result;
         });
-        if (!('id' in row)) return row;
-        changed(row);
-        return current(id);
+        if (done) changed(done);
+        return answer;
       },
     }),
 
@@ -259,12 +265,17 @@ export function webhookActionRoutes(deps: ApiDependencies): Route[] {
       summary: 'Post one test event; its outcome is read from the attempts of kind test',
       params: webhookParams,
       responses: { 202: { description: 'Under way', schema: null } },
-      async handle({ params, actor }) {
+      async handle({ params, actor, keepAnswer }) {
         const row = await findPosition(database, params.webhook_id);
         if (!row) return noWebhook(params.webhook_id);
-        await testTrigger(row.id);
-        await audit(database, actor, 'test', row, {}, {});
-        return { status: 202 };
+        const answer: Answer = { status: 202 };
+        await testTrigger(row.id, () =>
+          database.transaction(async (tx) => {
+            await audit(tx, actor, 'test', row, {}, {});
+            await keepAnswer(tx, answer);
+          }),
+        );
+        return answer;
       },
     }),
 

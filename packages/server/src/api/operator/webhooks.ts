@@ -1,6 +1,7 @@
 // Operator API, reading webhooks: which are there, what each is doing and why. Acting on one is in `webhook-actions.ts`.
 
 import { z } from 'zod';
+import type { Queryable } from '../../store/database.ts';
 import { listOperatorWebhooks } from '../../store/operator-webhooks.ts';
 import { findPosition, listParked, type ParkedRow } from '../../store/webhook-position.ts';
 import type { ApiDependencies } from '../dependencies.ts';
@@ -32,11 +33,12 @@ export function noWebhook(id: string): Answer {
 
 /** The webhook as it is now; undefined when there is none. */
 export async function readOperatorWebhook(
-  deps: ApiDependencies,
+  db: Queryable,
   id: string,
+  nowMs: number,
 ): Promise<z.infer<typeof operatorWebhookSchema> | undefined> {
-  const [row] = await listOperatorWebhooks(deps.database, { id, limit: 1, maxScanned: maxScannedOne });
-  return row && showWebhook(row, deps.now());
+  const [row] = await listOperatorWebhooks(db, { id, limit: 1, maxScanned: maxScannedOne });
+  return row && showWebhook(row, nowMs);
 }
 
 function showParked(row: ParkedRow): z.infer<typeof parkedSchema> {
@@ -107,7 +109,7 @@ export function operatorWebhookRoutes(deps: ApiDependencies): Route[] {
       params: webhookParams,
       responses: { 200: { description: 'The webhook', schema: operatorWebhookSchema } },
       async handle({ params }) {
-        const webhook = await readOperatorWebhook(deps, params.webhook_id);
+        const webhook = await readOperatorWebhook(database, params.webhook_id, deps.now());
         return webhook ? { status: 200, body: webhook } : noWebhook(params.webhook_id);
       },
     }),

@@ -226,9 +226,10 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
         202: { description: 'On its way', schema: null },
         ...problemResponses(401, 403, 404, 406, 409, 429, 500, 503, 504),
       },
-      async handle({ params }) {
-        await testTrigger(params.webhook_id);
-        return { status: 202 };
+      async handle({ params, keepAnswer }) {
+        const answer: Answer = { status: 202 };
+        await testTrigger(params.webhook_id, () => database.transaction((tx) => keepAnswer(tx, answer)));
+        return answer;
       },
     }),
   ];
