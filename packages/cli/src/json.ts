@@ -13,3 +13,15 @@ export function textOf(value: unknown): string | undefined {
 export function recordsOf(value: unknown): readonly Fields[] {
   return Array.isArray(value) ? value.filter(isRecord) : [];
 }
+
+/** A number in this JSON that would come out as another one: too long for a JavaScript number, or too large. */
+export function inexactNumber(text: string): string | undefined {
+  const numbers = text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '').match(/-?\d[\d.eE+-]*/g) ?? [];
+  return numbers.find((number) => {
+    const digits = number
+      .replace(/[eE].*/, '')
+      .replaceAll(/[-.]/g, '')
+      .replaceAll(/^0+|0+$/g, '');
+    return digits.length > 15 || !Number.isFinite(Number(number));
+  });
+}

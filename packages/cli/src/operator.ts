@@ -9,12 +9,14 @@ import { reasonOf } from './system-error.ts';
 export interface OperatorCall {
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly body?: unknown;
-  /** NDJSON, sent as it is. */
-  readonly lines?: string;
+  /** JSON that is sent as it is, instead of `body`. */
+  readonly text?: string;
 }
 
 export interface Operator {
   call(method: string, path: string, options?: OperatorCall): Promise<Fields>;
+  /** The answer as it came. */
+  text(method: string, path: string, options?: OperatorCall): Promise<string>;
   /** Every item of a paged list, as many as wanted. */
   list(path: string, query: NonNullable<OperatorCall['query']>, limit: number): Promise<readonly Fields[]>;
 }
@@ -27,13 +29,12 @@ export function createOperator(
   timeoutMs = 30_000,
   signal: AbortSignal = new AbortController().signal,
 ): Operator {
-  async function call(method: string, path: string, options: OperatorCall = {}): Promise<Fields> {
+  async function textOfCall(method: string, path: string, options: OperatorCall = {}): Promise<string> {
     const url = new URL(`${target.operatorUrl}${path}`);
     for (const [name, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const body = options.lines ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
-    const type = options.lines === undefined ? 'application/json' : 'application/x-ndjson';
+    const body = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
     let response: Response;
     let text: string;
     try {
@@ -42,7 +43,7 @@ export function createOperator(
         headers: {
           authorization: `Bearer ${token}`,
           accept: 'application/json',
-          ...(body === undefined ? {} : { 'content-type': type }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         ...(body === undefined ? {} : { body }),
         redirect: 'manual',
@@ -58,21 +59,23 @@ export function createOperator(
         { cause: error },
       );
     }
+    if (response.ok) return text;
     const answer = parsed(text);
-    if (response.ok) return answer;
     const said = textOf(answer['detail']) ?? textOf(answer['title']) ?? response.statusText;
-    const failedLine = answer['failed_line'];
     throw new CliError(
       exitOfStatus(response.status),
-      `${method} ${path} answered ${response.status}: ${said}${failedLine === undefined ? '' : ` (line ${failedLine})`}.`,
+      `${method} ${path} answered ${response.status}: ${said}.`,
       response.status === 401 || response.status === 403
         ? `Check the operator token of profile ${target.profile}: BELLHOP_OPERATOR_TOKEN.`
         : undefined,
     );
   }
 
+  const call: Operator['call'] = async (method, path, options) => parsed(await textOfCall(method, path, options));
+
   return {
     call,
+    text: textOfCall,
     async list(path, query, limit) {
       const found: Fields[] = [];
       let cursor: string | undefined;

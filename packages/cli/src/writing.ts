@@ -17,6 +17,8 @@ export interface Change {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
+  /** JSON that is sent as it is, instead of `body`. */
+  readonly text?: string;
   /** The same with @bellhop/client; absent for operator calls. */
   readonly code?: string;
 }
@@ -32,8 +34,8 @@ export async function beforeChange(change: Change, target: Target, flags: WriteF
 }
 
 function showRequest(change: Change, target: Target, { output }: Context): void {
-  const body =
-    change.body === undefined ? '' : ` -H 'content-type: application/json' -d ${quoted(JSON.stringify(change.body))}`;
+  const text = change.text ?? (change.body === undefined ? undefined : JSON.stringify(change.body));
+  const body = text === undefined ? '' : ` -H 'content-type: application/json' -d ${quoted(text)}`;
   if (change.code === undefined) {
     output.note(
       `curl -sS -X ${change.method} '${target.operatorUrl}${change.path}' -H "authorization: Bearer $BELLHOP_OPERATOR_TOKEN"${body}`,

@@ -1,21 +1,22 @@
 // `bellhop events`: the operator's view of the log. Publish from a file, search, follow, look at one, send again.
 
-import { readFile } from 'node:fs/promises';
 import { connectOperator } from '../connect.ts';
 import { instantOf, shortDuration } from '../duration.ts';
+import { eventsOfFile } from '../event-texts.ts';
 import { CliError, type ExitCode, exitCodes, usageError } from '../exit.ts';
-import { type Fields, isRecord, recordsOf, textOf } from '../json.ts';
+import { readInput } from '../input.ts';
+import { type Fields, recordsOf, textOf } from '../json.ts';
 import type { Operator } from '../operator.ts';
 import type { TargetFlags } from '../profiles/target.ts';
-import { type PublishedEvent, publish } from '../publish.ts';
-import { readStdin } from '../stdin.ts';
-import { reasonOf } from '../system-error.ts';
+import { publishBody, publishTexts } from '../publish.ts';
 import { printable, printFacts, printTable } from '../table.ts';
 import { pause } from '../wait.ts';
 import { beforeChange, type WriteFlags } from '../writing.ts';
 import type { Context } from './context.ts';
 
-const batchSize = 1_000;
+const batchEvents = 1_000;
+/** A call takes 8 MiB; a single event is never larger than that. */
+const batchBytes = 4 * 1024 * 1024;
 const pollMs = 500;
 /** Partitions commit independently: an event may become visible a little after a younger one. */
 const overlapMs = 3_000;
@@ -26,33 +27,22 @@ export interface PublishFlags extends WriteFlags {
 }
 
 export async function publishEvents(file: string, flags: PublishFlags, context: Context): Promise<ExitCode> {
-  const text =
-    file === '-'
-      ? await readStdin()
-      : await readFile(file, 'utf8').catch((error: unknown) => {
-          throw usageError(`${file} cannot be read (${reasonOf(error)}).`);
-        });
-  const events = eventsOf(text);
+  const events = eventsOfFile(await readInput(file));
   const { target, operator } = await connectOperator(flags, context);
   const clientId = flags.clientId ?? target.clientId;
-  const body = { client_id: clientId, events: events.slice(0, 3) };
-  await beforeChange(
-    { what: `Publish ${events.length} events`, method: 'POST', path: '/operator/events', body },
-    target,
-    flags,
-    context,
-  );
-  let [accepted, duplicates] = [0, 0];
-  for (let from = 0; from < events.length; from += batchSize) {
+  const what = `Publish ${events.length} events`;
+  const text = publishBody(clientId, events);
+  await beforeChange({ what, method: 'POST', path: '/operator/events', text }, target, flags, context);
+  let [accepted, duplicates, sent] = [0, 0, 0];
+  for (const batch of batchesOf(events)) {
     try {
-      const done = await publish(operator, clientId, events.slice(from, from + batchSize), {
-        validate: flags.validate === true,
-      });
+      const done = await publishTexts(operator, clientId, batch, { validate: flags.validate === true });
       accepted += done.accepted;
       duplicates += done.duplicates;
+      sent += batch.length;
     } catch (error) {
-      if (!(error instanceof CliError) || from === 0) throw error;
-      const hint = `${from} events before were published; with ids it is safe to publish the file again.`;
+      if (!(error instanceof CliError) || sent === 0) throw error;
+      const hint = `${sent} events before were published; with ids it is safe to publish the file again.`;
       throw new CliError(error.exitCode, error.message, hint, { cause: error });
     }
   }
@@ -64,41 +54,20 @@ export async function publishEvents(file: string, flags: PublishFlags, context: 
   return exitCodes.ok;
 }
 
-/** A list, one event, `{"events":[…]}`, a delivery, or one event a line. What `listen --save` wrote is one of them. */
-function eventsOf(text: string): readonly PublishedEvent[] {
-  const whole = parsed(text);
-  const items =
-    whole === undefined ? lines(text) : isRecord(whole) ? (whole['events'] ?? whole['payload'] ?? [whole]) : whole;
-  if (!Array.isArray(items) || items.length === 0) throw usageError('There are no events in it.');
-  return items.map((item: unknown, index) => {
-    if (!isRecord(item) || typeof item['type'] !== 'string' || !isRecord(item['object'])) {
-      throw usageError(`Event ${index + 1} must have type and object.`);
+function* batchesOf(events: readonly string[]): Generator<readonly string[]> {
+  let batch: string[] = [];
+  let bytes = 0;
+  for (const event of events) {
+    const size = Buffer.byteLength(event);
+    if (batch.length === batchEvents || (batch.length > 0 && bytes + size > batchBytes)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
     }
-    const { id, created_at: createdAt, type, object } = item;
-    return {
-      ...(typeof id === 'string' ? { id } : {}),
-      ...(typeof createdAt === 'string' ? { created_at: createdAt } : {}),
-      type: String(type),
-      object: { ...object },
-    };
-  });
-}
-
-function lines(text: string): readonly unknown[] {
-  return text.split('\n').flatMap((line, index) => {
-    if (line.trim() === '') return [];
-    const value = parsed(line);
-    if (value === undefined) throw usageError(`Line ${index + 1} is not JSON.`);
-    return [value];
-  });
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    batch.push(event);
+    bytes += size;
   }
+  yield batch;
 }
 
 export interface SearchFlags extends TargetFlags {
@@ -135,14 +104,15 @@ export async function listEvents(flags: SearchFlags, context: Context): Promise<
 
 export async function getEvent(id: string, flags: TargetFlags, context: Context): Promise<ExitCode> {
   const { target, operator } = await connectOperator(flags, context);
-  const event = await operator.call('GET', `/operator/events/${encodeURIComponent(id)}`, {
-    query: { client_id: target.clientId },
-  });
   const { output } = context;
+  const path = `/operator/events/${encodeURIComponent(id)}`;
+  const query = { client_id: target.clientId };
   if (flags.json) {
-    output.line(JSON.stringify(event));
+    // As it came: the object's numbers stay as they were written.
+    output.line((await operator.text('GET', path, { query })).replaceAll(/[\r\n]+/g, ' '));
     return exitCodes.ok;
   }
+  const event = await operator.call('GET', path, { query });
   printFacts(
     output,
     ['id', 'type', 'created_at', 'appended_at'].map((name) => [name, printable(event[name])] as const),

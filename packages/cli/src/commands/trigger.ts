@@ -1,15 +1,14 @@
 // `bellhop trigger`: makes events of any type offline and publishes them through the operator API: one, many, or a scenario.
 
-import { readFile } from 'node:fs/promises';
 import { categories, categoryOf, isEventType, type UndeliveredEvent } from '@bellhop/events';
 import { objectSchema } from '@bellhop/events/schemas';
 import { connectOperator } from '../connect.ts';
 import { type ExitCode, exitCodes, usageError } from '../exit.ts';
+import { readInput } from '../input.ts';
+import { inexactNumber } from '../json.ts';
 import type { Operator } from '../operator.ts';
 import type { Target } from '../profiles/target.ts';
 import { publish, shownId } from '../publish.ts';
-import { readStdin } from '../stdin.ts';
-import { reasonOf } from '../system-error.ts';
 import { type Assignment, makeEvent, parseAssignment, schemaPaths } from '../trigger/make-event.ts';
 import { readScenario, type ScenarioAct } from '../trigger/scenario.ts';
 import { pause } from '../wait.ts';
@@ -115,7 +114,7 @@ function report(
 
 async function runScenario(file: string, flags: TriggerFlags, context: Context): Promise<ExitCode> {
   const { output } = context;
-  const acts = readScenario(await readText(file), file === '-' ? 'stdin' : file);
+  const acts = readScenario(await readInput(file), file === '-' ? 'stdin' : file);
   if (flags.dryRun) {
     for (const act of acts)
       if (act.kind === 'publish') for (const event of act.events) output.line(JSON.stringify(event));
@@ -197,17 +196,13 @@ function listFields(type: string, { output }: Context): ExitCode {
 }
 
 function jsonOf(text: string): unknown {
-  const { text: value } = parseAssignment('--set-json', text);
+  const { text: json } = parseAssignment('--set-json', text);
+  const rounded = inexactNumber(json);
+  if (rounded !== undefined)
+    throw usageError(`--set-json: ${rounded} would be rounded.`, 'As text it is sent as it is: bellhop events publish');
   try {
-    return JSON.parse(value);
+    return JSON.parse(json);
   } catch {
-    throw usageError(`--set-json takes path=JSON; ${value} is no JSON.`, 'For text: --set');
+    throw usageError(`--set-json takes path=JSON; ${json} is no JSON.`, 'For text: --set');
   }
-}
-
-async function readText(file: string): Promise<string> {
-  if (file === '-') return readStdin();
-  return readFile(file, 'utf8').catch((error: unknown) => {
-    throw usageError(`${file} cannot be read (${reasonOf(error)}).`);
-  });
 }

@@ -6,6 +6,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { WebhookEvent } from '@bellhop/events';
 import { type KeyLookup, KeySetError, memoryNonces, messageTarget, verify } from '@bellhop/signatures';
 import type { Context } from '../commands/context.ts';
+import { eventsOfPackage } from '../event-texts.ts';
 import { usageError } from '../exit.ts';
 import { isRecord } from '../json.ts';
 import { reasonOf } from '../system-error.ts';
@@ -125,9 +126,10 @@ export function createSettler(options: SettleOptions): Settler {
       answer = forwarded;
     }
     const ok = answer.status >= 200 && answer.status < 300;
+    const lines = ok && (save !== undefined || options.json) ? linesOf(arrival, events) : [];
     if (ok && save !== undefined) {
       try {
-        await save.appendFile(matching.map((event) => `${JSON.stringify(event)}\n`).join(''));
+        await save.appendFile(lines.map((line) => `${line}\n`).join(''));
       } catch (error) {
         totals.refused += 1;
         told(500, pkg, `could not be saved: ${reasonOf(error)}`);
@@ -143,12 +145,18 @@ export function createSettler(options: SettleOptions): Settler {
       { ...pkg, events: matching },
       forwarder === undefined ? undefined : answerHint(answer.status, forwarder.url),
     );
-    if (ok) tellEvents(matching);
+    if (ok) tellEvents(matching, lines);
     return answer;
   }
 
-  function tellEvents(matching: readonly WebhookEvent[]): void {
-    if (options.json) for (const event of matching) output.line(JSON.stringify({ kind: 'event', event }));
+  /** What matches, as it came. */
+  function linesOf({ body }: Arrival, events: readonly WebhookEvent[]): readonly string[] {
+    const lines = eventsOfPackage(body.toString('utf8')) ?? events.map((event) => JSON.stringify(event));
+    return lines.filter((_, index) => filter.matches(events[index]?.type ?? ''));
+  }
+
+  function tellEvents(matching: readonly WebhookEvent[], lines: readonly string[]): void {
+    if (options.json) for (const line of lines) output.line(`{"kind":"event","event":${line}}`);
     else if (!options.quiet && (forwarder === undefined || options.verbose)) {
       for (const line of eventLines(matching, output, options.verbose)) output.line(line);
     }

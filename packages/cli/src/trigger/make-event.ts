@@ -13,7 +13,7 @@ import {
 } from '@bellhop/events';
 import { type JsonSchema, objectSchema } from '@bellhop/events/schemas';
 import { type CliError, usageError } from '../exit.ts';
-import { isRecord } from '../json.ts';
+import { inexactNumber, isRecord } from '../json.ts';
 import { nearNames } from './near.ts';
 
 export interface Assignment {
@@ -67,7 +67,9 @@ function readAsJson(error: ExampleError, texts: Map<string, string>, values: Map
   return changed;
 }
 
+/** Undefined when it is no JSON, or would come out as something else: then it stays text. */
 function parsedJson(text: string): unknown {
+  if (inexactNumber(text) !== undefined) return undefined;
   try {
     return JSON.parse(text);
   } catch {
@@ -100,7 +102,8 @@ function unknownEvent({ type, allowUnknown, objectId, set }: EventWish): Undeliv
     );
   const object: Record<string, unknown> = { id: objectId ?? crypto.randomUUID() };
   for (const { path, to } of set) {
-    object[path] = 'text' in to ? (parsedJson(to.text) ?? to.text) : to.value;
+    const value = 'text' in to ? parsedJson(to.text) : to.value;
+    object[path] = value === undefined && 'text' in to ? to.text : value;
   }
   return { id: crypto.randomUUID(), created_at: new Date().toISOString(), type, object };
 }

@@ -19,7 +19,7 @@ import { isWellFormedType, type UndeliveredEvent } from '@bellhop/events';
 import { parse, YAMLParseError } from 'yaml';
 import { parseDurationMs } from '../duration.ts';
 import { type CliError, usageError } from '../exit.ts';
-import { type Fields, isRecord } from '../json.ts';
+import { type Fields, inexactNumber, isRecord } from '../json.ts';
 import { makeEvent } from './make-event.ts';
 
 const faults = ['duplicate', 'swap', 'unknown-type'] as const;
@@ -129,6 +129,8 @@ function resolved(
   if (Array.isArray(value)) return value.map((item) => resolved(item, made, fail));
   if (isRecord(value))
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, resolved(item, made, fail)]));
+  if (typeof value === 'number' && inexactNumber(String(value)) !== undefined)
+    throw fail(`${value} would be rounded; publish it as text: bellhop events publish.`);
   if (typeof value !== 'string') return value;
   const look = (path: string): unknown => {
     let at: unknown = Object.fromEntries(made);
