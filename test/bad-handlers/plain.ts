@@ -315,13 +315,16 @@ function rateLimited(): BadHandler {
     finds: ['concurrent-50'],
     build(keys) {
       let inFlight = 0;
+      let arrivedAt = 0;
+      // As long as others arrive nobody is answered: a sender that is slow to start 50 meets the limit too.
       const answer = async () => {
-        await pause(50);
+        while (performance.now() - arrivedAt < 150) await pause(25);
         return { status: 200 };
       };
       const right = listener(newMemory(keys), { ...rightSteps, answer });
       return serverOf((request, response) => {
         inFlight += 1;
+        arrivedAt = performance.now();
         response.once('close', () => {
           inFlight -= 1;
         });
