@@ -13,6 +13,7 @@ import { latency } from './latency.ts';
 import { machine, versions } from './machine.ts';
 import { memory } from './memory.ts';
 import { peers } from './peers.ts';
+import { noisyNeighbour } from './noisy-neighbour.ts';
 import { publish } from './publish.ts';
 import { report } from './report.ts';
 import { type RoundResults, round3, runRounds } from './rounds.ts';
@@ -26,6 +27,7 @@ const benchmarks: readonly Benchmark[] = [
   idleWebhooks,
   blocked,
   memory,
+  noisyNeighbour,
   handler,
   peers,
 ];
