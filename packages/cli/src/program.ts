@@ -7,6 +7,7 @@ import type { Context } from './commands/context.ts';
 import type { Declare, RunCommand } from './declare/declare.ts';
 import { declareEvents } from './declare/events.ts';
 import { declareFirstDay } from './declare/first-day.ts';
+import { declareInbox } from './declare/inbox.ts';
 import { declareListen } from './declare/listen.ts';
 import { declareProfiles } from './declare/profiles.ts';
 import { declareProxy } from './declare/proxy.ts';
@@ -22,6 +23,7 @@ const declarations: readonly Declare[] = [
   declareEvents,
   declareWebhooks,
   declareTokens,
+  declareInbox,
   declareProxy,
   declareCheck,
   declareProfiles,

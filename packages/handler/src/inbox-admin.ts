@@ -1,4 +1,5 @@
-// What an operator asks of the inbox and does to it, from code. What changes many events has a `dryRun` that counts first.
+// What an operator asks of the inbox and does to it, from code: `webhooks.inbox`, or by itself where no handler runs (a script,
+// `bellhop inbox`). What changes many events has a `dryRun` that counts first.
 import type {
   BlockedKey,
   Counted,
@@ -28,7 +29,12 @@ export interface InboxAdmin {
 
 type Administered = Omit<Inbox<unknown>, 'complete'>;
 
-export function inboxAdmin(inbox: Administered, now: () => number, wake: () => void): InboxAdmin {
+/** Processes that run listeners look once a second for what was opened again. */
+export function inboxAdmin(
+  inbox: Administered,
+  now: () => number = Date.now,
+  wake: () => void = () => undefined,
+): InboxAdmin {
   const at = (): Date => new Date(now());
   return {
     stats: () => inbox.stats(at()),

@@ -26,6 +26,7 @@ export type {
 export type { MemoryInboxOptions } from './inbox/memory.ts';
 export { InboxFullError, memoryInbox } from './inbox/memory.ts';
 export type { InboxAdmin } from './inbox-admin.ts';
+export { inboxAdmin } from './inbox-admin.ts';
 export type { LatestOptions } from './latest.ts';
 export { latest } from './latest.ts';
 export type { Order, OrderName } from './order.ts';

@@ -80,7 +80,7 @@ async function valuesOf(
   if (name === 'profile') return profileNames(env);
   if (name === 'events') return ['*', ...categories.map((category) => `${category.name}.*`), ...eventTypes];
   if (name === 'type' || name === 'excludeType')
-    return at.parent?.name() === 'events' ? eventTypes : subscribableCategories;
+    return ['events', 'inbox'].includes(at.parent?.name() ?? '') ? eventTypes : subscribableCategories;
   return [];
 }
 
