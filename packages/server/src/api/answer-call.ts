@@ -2,6 +2,7 @@
 //
 //   tenant:   client id (400), signature (401), token (401), scope (403), route and id (404, 405), accept (406), input (400)
 //   operator: token or session (401), route (404, 405), role (403), route and id (404, 405), accept (406), input (400)
+//   link:     cookie of a tenant link (401), route and id (404, 405), input (400)
 //   public:   route (405), input (400)
 //
 // An unknown path is one of the tenant API unless it is below /operator: whoever cannot sign learns nothing about paths.
@@ -47,6 +48,8 @@ export async function answerCall(options: AnswerOptions, call: IncomingCall, onC
       return answerPublic(options, call);
     case 'operator':
       return answerOperator(options, call, onCaller);
+    case 'link':
+      return answerLink(options, call, onCaller);
     default:
       return answerTenant(options, call, onCaller);
   }
@@ -79,6 +82,17 @@ async function answerOperator(options: AnswerOptions, call: IncomingCall, onCall
   }
   const { actor } = operator;
   return answerRoute(options, call, found.route, { actor, operator, tenant: undefined, body: undefined });
+}
+
+async function answerLink(options: AnswerOptions, call: IncomingCall, onCaller: OnCaller): Promise<Answer> {
+  const proved = await options.callers.link(call.request);
+  if (!proved.ok) return proved.answer;
+  const { tenant } = proved;
+  const actor = `tenant-link:${tenant.clientId}`;
+  onCaller(actor);
+  const found = findRoute(call, call.request.method);
+  if (!found.ok) return found.answer;
+  return answerRoute(options, call, found.route, { actor, tenant, body: undefined });
 }
 
 async function answerTenant(options: AnswerOptions, call: IncomingCall, onCaller: OnCaller): Promise<Answer> {

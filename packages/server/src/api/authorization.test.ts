@@ -4,7 +4,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashToken, newToken } from '../keys/client-secrets.ts';
-import { insertOperatorToken, type OperatorRole, operatorRoles } from '../store/operator-access.ts';
+import {
+  insertOperatorSession,
+  insertOperatorToken,
+  type OperatorRole,
+  operatorRoles,
+} from '../store/operator-access.ts';
+import { deleteTenantLink, insertTenantLink } from '../store/tenant-links.ts';
 import { type CallOptions, operatorToken, startApi, type TestApi, type TestTenant } from './api.fixture.ts';
 import type { Route } from './route.ts';
 import { routes } from './routes.ts';
@@ -12,7 +18,7 @@ import { routes } from './routes.ts';
 const read = 'webhooks:read webhooks:admin';
 const admin = 'webhooks:admin';
 
-/** Who may call: `public`, `signed`, `operator`, whoever knows the path, or the scopes of which a tenant's token needs one. */
+/** Who may call: `public`, `signed`, `operator`, `link` (of a tenant), whoever knows the path, or the scopes of which a tenant's token needs one. */
 const expected: Readonly<Record<string, string>> = {
   'POST /auth/token': 'signed',
   'GET /auth/verify_keys': read,
@@ -37,6 +43,20 @@ const expected: Readonly<Record<string, string>> = {
   'GET /dashboard/*': 'session',
   'GET /dashboard/assets/{name}': 'asset',
   'GET /dashboard/open/{link}': 'sign-in link',
+  'GET /view': 'page',
+  'GET /view/*': 'page',
+  'GET /view/open/{link}': 'tenant link',
+  'GET /view/api/session': 'link',
+  'DELETE /view/api/session': 'link',
+  'GET /view/api/webhooks': 'link',
+  'GET /view/api/webhooks/activity': 'link',
+  'GET /view/api/webhooks/{webhook_id}': 'link',
+  'GET /view/api/webhooks/{webhook_id}/history': 'link',
+  'GET /view/api/webhooks/{webhook_id}/parked': 'link',
+  'GET /view/api/attempts': 'link',
+  'GET /view/api/attempts/{attempt_id}': 'link',
+  'GET /view/api/events': 'link',
+  'GET /view/api/events/{event_id}': 'link',
   'GET /docs': 'page',
   'GET /docs/{name}': 'asset',
   'GET /operator/audit': 'operator',
@@ -69,12 +89,17 @@ const expected: Readonly<Record<string, string>> = {
   'GET /operator/tenants/{client_id}/keys': 'operator',
   'POST /operator/tenants/{client_id}/keys': 'operator',
   'DELETE /operator/tenants/{client_id}/keys/{key_id}': 'operator',
+  'GET /operator/tenants/{client_id}/links': 'operator',
+  'POST /operator/tenants/{client_id}/links': 'operator',
+  'DELETE /operator/tenants/{client_id}/links/{link_id}': 'operator',
   'POST /operator/tenants/{client_id}/secret': 'operator',
   'DELETE /operator/tenants/{client_id}/tokens': 'operator',
   'GET /operator/tenants/{client_id}/tokens': 'operator',
   'DELETE /operator/tenants/{client_id}/tokens/{token_id}': 'operator',
   'GET /operator/webhooks': 'operator',
+  'GET /operator/webhooks/activity': 'operator',
   'GET /operator/webhooks/{webhook_id}': 'operator',
+  'GET /operator/webhooks/{webhook_id}/history': 'operator',
   'POST /operator/webhooks/{webhook_id}/disable': 'operator',
   'POST /operator/webhooks/{webhook_id}/enable': 'operator',
   'GET /operator/webhooks/{webhook_id}/parked': 'operator',
@@ -135,6 +160,23 @@ function nameOf(route: Route): string {
 function callOf(route: Route, caller: Pick<CallOptions, 'tenant' | 'token' | 'sign' | 'headers'>): CallOptions {
   const target = route.path.replaceAll(/\{[^}]+\}/g, () => randomUUID());
   return { method: route.method, target, headOnly: true, ...caller };
+}
+
+/** A link of the tenant that ends after a time. */
+async function link(endsAfterMs: number): Promise<{ id: string; secret: string }> {
+  const secret = newToken();
+  const id = randomUUID();
+  const now = new Date();
+  await insertTenantLink(api.database, {
+    id,
+    clientId: tenant.clientId,
+    hash: hashToken(secret),
+    madeBy: 'operator',
+    tokenId: undefined,
+    expiresAt: new Date(now.getTime() + endsAfterMs),
+    now,
+  });
+  return { id, secret };
 }
 
 async function statusOf(
@@ -250,9 +292,68 @@ describe('the authorization matrix', () => {
     }
   });
 
+  it('holds for routes of a tenant link, which opens nothing else', async () => {
+    const links = {
+      good: await link(60_000),
+      expired: await link(-1_000),
+      revoked: await link(60_000),
+    };
+    await deleteTenantLink(api.database, tenant.clientId, links.revoked.id);
+    const session = newToken();
+    const now = new Date();
+    await insertOperatorSession(api.database, {
+      hash: hashToken(session),
+      kind: 'session',
+      actor: 'operator',
+      role: 'admin',
+      tokenId: undefined,
+      expiresAt: new Date(now.getTime() + 60_000),
+      now,
+    });
+    const cookie = (value: string, more: Record<string, string> = {}) => ({
+      headers: { cookie: `bellhop_view=${value}`, 'sec-fetch-site': 'same-origin', ...more },
+    });
+    let checked = 0;
+    for (const route of table) {
+      const name = nameOf(route);
+      if (expected[name] !== 'link') continue;
+      expect(name).toMatch(/^(GET \/view\/api\/|DELETE \/view\/api\/session$)/);
+      const found = {
+        good: String(await statusOf(route, cookie(links.good.secret))),
+        'no credentials': await statusOf(route, {}),
+        'unknown link': await statusOf(route, cookie(newToken())),
+        'expired link': await statusOf(route, cookie(links.expired.secret)),
+        'revoked link': await statusOf(route, cookie(links.revoked.secret)),
+        'link as the operator session': await statusOf(route, {
+          headers: { cookie: `bellhop_session=${links.good.secret}` },
+        }),
+        'link as a bearer token': await statusOf(route, { token: links.good.secret }),
+        'operator session as a link': await statusOf(route, cookie(session)),
+        'operator token': await statusOf(route, { token: operatorToken }),
+        'signature and token': await statusOf(route, { tenant, token: tokens.get(admin) }),
+        'page of another origin': await statusOf(route, cookie(links.good.secret, { 'sec-fetch-site': 'same-site' })),
+      };
+      const refused = Object.fromEntries(Object.keys(found).map((caller) => [caller, 401]));
+      expect({ name, ...found }).toEqual({ name, ...refused, good: passed });
+      checked += 1;
+    }
+    for (const route of table) {
+      const kind = expected[nameOf(route)] ?? '';
+      if (!(kind === 'operator' || kind === 'signed' || kind.includes(':'))) continue;
+      const status = await statusOf(route, cookie(links.good.secret));
+      expect(status, nameOf(route)).toBe(kind === 'operator' ? 401 : 400);
+      expect(await statusOf(route, { tenant, token: links.good.secret }), nameOf(route)).toEqual(
+        kind === 'signed' ? expect.any(Number) : 401,
+      );
+      checked += 1;
+    }
+    process.stdout.write(`routes checked with a tenant link: ${checked}\n`);
+  });
+
   it('lets each listener serve its own routes only', () => {
     const paths = (listener: 'tenant' | 'operator') => routes(api.deps, listener).map((route) => route.path);
     expect(paths('tenant').filter((path) => path.startsWith('/operator') || path === '/metrics')).toEqual([]);
-    expect(paths('operator').filter((path) => path.startsWith('/webhooks') || path.startsWith('/auth'))).toEqual([]);
+    expect(paths('tenant').filter((path) => path.startsWith('/dashboard'))).toEqual(['/dashboard/assets/{name}']);
+    expect(paths('operator').filter((path) => /^\/(webhooks|auth|view)/.test(path))).toEqual([]);
   });
 });

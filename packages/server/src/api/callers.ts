@@ -2,14 +2,16 @@
 // operator's token. Each gives the caller or the problem to answer.
 
 import { hashToken } from '../keys/client-secrets.ts';
+import { findTenantLink } from '../store/tenant-links.ts';
 import { findToken } from '../store/tokens.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { isUuid } from './ids.ts';
 import { decodeUtf8 } from './input.ts';
-import { type ProvedOperator, proveOperator } from './operator-access.ts';
+import { isOwnPage, type ProvedOperator, proveOperator, readCookie } from './operator-access.ts';
 import { problem } from './problem.ts';
 import type { RequestTarget } from './request-target.ts';
 import type { Answer, Tenant } from './route.ts';
+import { viewCookie } from './session-cookie.ts';
 import { signatureGuard } from './signature-guard.ts';
 import { createThrottle } from './throttle.ts';
 
@@ -33,6 +35,8 @@ export interface Callers {
   /** Signature, throttle, token. */
   tenant(clientId: string, request: TenantRequest): Promise<Proved>;
   operator(request: { readonly method: string; readonly headers: Headers }): Promise<ProvedOperator>;
+  /** The cookie of a tenant link. */
+  link(request: { readonly method: string; readonly headers: Headers }): Promise<Proved>;
 }
 
 const bearerPattern = /^Bearer ([a-zA-Z0-9\-._~+/]+=*)$/;
@@ -76,6 +80,14 @@ export function createCallers({ database, config, now }: ApiDependencies): Calle
         return refuse(problem('unauthorised', 'authorization: the token is not a valid one of this client'));
       }
       return { ok: true, tenant: { clientId, partition: holder.partition, scopes: holder.scopes } };
+    },
+
+    async link(request) {
+      const secret = readCookie(request.headers, viewCookie);
+      if (secret === undefined || !isOwnPage(request)) return refuse(problem('unauthorised', 'Open the link again'));
+      const link = await findTenantLink(database, hashToken(secret), new Date(now()));
+      if (!link) return refuse(problem('unauthorised', 'The link has ended: ask for a new one'));
+      return { ok: true, tenant: { clientId: link.client_id, partition: link.partition, scopes: [] } };
     },
 
     operator: (request) => proveOperator({ database, now, operatorToken: config.operatorToken }, request),

@@ -90,6 +90,8 @@ function security({ access, scopes = [] }: Route): readonly Json[] {
     signed: [{ signature: [], 'signature-input': [] }],
     tenant: [{ [oauth]: scopes, signature: [], 'signature-input': [] }],
     operator: [{ 'operator-token': [] }],
+    // Pages only: not in the document.
+    link: [],
   };
   return byAccess[access];
 }

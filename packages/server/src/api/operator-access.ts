@@ -70,14 +70,18 @@ export function mayCall(role: OperatorRole, needed: OperatorRole): boolean {
 }
 
 export function readSessionCookie(headers: Headers): string | undefined {
+  return readCookie(headers, sessionCookie);
+}
+
+export function readCookie(headers: Headers, name: string): string | undefined {
   for (const pair of (headers.get('cookie') ?? '').split(';')) {
     const mark = pair.indexOf('=');
-    if (mark !== -1 && pair.slice(0, mark).trim() === sessionCookie) return pair.slice(mark + 1).trim();
+    if (mark !== -1 && pair.slice(0, mark).trim() === name) return pair.slice(mark + 1).trim();
   }
   return undefined;
 }
 
-function isOwnPage({ method, headers }: { readonly method: string; readonly headers: Headers }): boolean {
+export function isOwnPage({ method, headers }: { readonly method: string; readonly headers: Headers }): boolean {
   const isReading = method === 'GET' || method === 'HEAD';
   const site = headers.get('sec-fetch-site');
   // `none`: typed into the address bar, which cannot change anything.

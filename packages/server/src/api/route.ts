@@ -16,8 +16,9 @@ import type { Problem } from './problem.ts';
  * - `signed`: a tenant's signature, no token (the token call).
  * - `tenant`: a tenant's signature and token; `scopes` lists the scopes of which one is needed.
  * - `operator`: an operator's bearer token, or the dashboard's session; `role` says what it must be allowed.
+ * - `link`: the cookie of a tenant link, which may read what is that tenant's and nothing else.
  */
-export type Access = 'public' | 'signed' | 'tenant' | 'operator';
+export type Access = 'public' | 'signed' | 'tenant' | 'operator' | 'link';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -38,7 +39,7 @@ export interface Call<Params, Query, Body> {
   readonly stream?: ReadableStream<Uint8Array> | undefined;
   readonly headers: Headers;
   readonly requestId: string;
-  /** Set on `signed` and `tenant` routes. */
+  /** Set on `signed`, `tenant` and `link` routes. */
   readonly tenant: Tenant | undefined;
   /** Set on `operator` routes. */
   readonly operator: Operator | undefined;

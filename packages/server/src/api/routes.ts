@@ -1,7 +1,7 @@
 // The route table: every route of the service, and which of them a listener serves.
 
 import { Registry } from 'prom-client';
-import { dashboardRoutes } from './dashboard/pages.ts';
+import { dashboardRoutes, viewRoutes } from './dashboard/pages.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { openApiDocument } from './openapi.ts';
 import { operatorRoutes } from './operator/index.ts';
@@ -15,7 +15,7 @@ export type Listener = 'all' | 'tenant' | 'operator';
 export function routes(deps: ApiDependencies, listener: Listener = 'all', metrics = new Registry()): readonly Route[] {
   let document: unknown;
   const table: Route[] = [
-    ...(listener === 'operator' ? [] : tenantRoutes(deps)),
+    ...(listener === 'operator' ? [] : [...tenantRoutes(deps), ...viewRoutes(deps, listener === 'tenant')]),
     ...(listener === 'tenant' ? [] : [...operatorRoutes(deps), ...dashboardRoutes(deps)]),
     ...publicRoutes(deps, metrics, () => {
       document ??= openApiDocument(table, deps.config.publicUrl);

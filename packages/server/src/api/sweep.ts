@@ -10,6 +10,7 @@ import type { Database } from '../store/database.ts';
 import { deleteOldKeys } from '../store/idempotency.ts';
 import { deleteExpiredNonces } from '../store/nonces.ts';
 import { deleteExpiredOperatorSessions } from '../store/operator-access.ts';
+import { deleteExpiredTenantLinks } from '../store/tenant-links.ts';
 import { deleteExpiredTokens } from '../store/tokens.ts';
 
 /** The charts show a day; what is kept longer is for questions by SQL. */
@@ -28,6 +29,7 @@ export async function sweepOnce({ database, now }: Pick<SweepOptions, 'database'
   await deleteExpiredTokens(database, at);
   await deleteOldKeys(database, at);
   await deleteExpiredOperatorSessions(database, at);
+  await deleteExpiredTenantLinks(database, at);
   await deleteOldRollups(database, new Date(at.getTime() - rollupDays * 86_400_000));
   await deleteAbandonedEndpoints(database, new Date(now() - acceptorLimits.abandonedAfterMs));
 }

@@ -1,17 +1,22 @@
 // The dashboard's pages: one document for every path below /dashboard, its assets, the sign-in link, and the API reference
 // at /docs. The document holds no data; what it shows comes from the operator API, with the session's cookie. Without a
 // session it is a 401 whose page asks for the operator token.
+//
+// The same document serves what a tenant link opens, below /view: its data comes from `view-data.ts`, with the link's cookie.
+// Tenants reach these on their own listener, where there is no operator API.
 
 import { dashboardFolder } from '@bellhop/dashboard';
 import { z } from 'zod';
 import { hashToken, newToken } from '../../keys/client-secrets.ts';
 import { findOperatorSession, insertOperatorSession, takeOperatorLink } from '../../store/operator-access.ts';
+import { findTenantLink, noteTenantLinkOpened } from '../../store/tenant-links.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { readSessionCookie } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Call, type Route, route } from '../route.ts';
-import { newSessionCookie, sessionSeconds } from '../session-cookie.ts';
+import { newSessionCookie, newViewCookie, sessionSeconds } from '../session-cookie.ts';
 import { fileResponse, type PageFile, readPageFiles } from './page-files.ts';
+import { viewDataRoutes } from './view-data.ts';
 
 const policy = [
   "default-src 'none'",
@@ -39,13 +44,33 @@ const securityHeaders = {
 const documentHeaders = { ...securityHeaders, 'content-security-policy': policy, 'cache-control': 'no-cache' };
 const assetHeaders = { ...securityHeaders, 'cache-control': 'public, max-age=31536000, immutable' };
 
-export function dashboardRoutes(deps: ApiDependencies): Route[] {
-  const { database } = deps;
+const page = {
+  method: 'GET' as const,
+  access: 'public' as const,
+  isPage: true,
+  responses: { 200: { description: 'A page', schema: null } },
+};
+
+type WithFile = (path: string, show: (file: PageFile) => Promise<Answer> | Answer) => Promise<Answer>;
+
+function fileReader(): WithFile {
   let reading: ReturnType<typeof readPageFiles> | undefined;
   const files = (): ReturnType<typeof readPageFiles> => {
     reading ??= readPageFiles(dashboardFolder);
     return reading;
   };
+
+  return async (path, show) => {
+    const known = await files();
+    if (!known) return problem('service_unavailable', 'The pages are not built: run npm run build');
+    const file = known.get(path);
+    return file ? show(file) : problem('not_found', 'There is nothing at this path');
+  };
+}
+
+export function dashboardRoutes(deps: ApiDependencies): Route[] {
+  const { database } = deps;
+  const withFile = fileReader();
 
   const hasSession = async (headers: Headers): Promise<boolean> => {
     const secret = readSessionCookie(headers);
@@ -53,25 +78,11 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
     return (await findOperatorSession(database, hashToken(secret), new Date(deps.now()))) !== undefined;
   };
 
-  const withFile = async (path: string, show: (file: PageFile) => Promise<Answer> | Answer): Promise<Answer> => {
-    const known = await files();
-    if (!known) return problem('service_unavailable', 'The pages are not built: run npm run build');
-    const file = known.get(path);
-    return file ? show(file) : problem('not_found', 'There is nothing at this path');
-  };
-
   const showDocument = ({ headers }: Pick<Call<unknown, unknown, unknown>, 'headers'>): Promise<Answer> =>
     withFile('index.html', async (file) => {
       const status = (await hasSession(headers)) ? 200 : 401;
       return { status, response: fileResponse(file, headers, documentHeaders, status) };
     });
-
-  const page = {
-    method: 'GET' as const,
-    access: 'public' as const,
-    isPage: true,
-    responses: { 200: { description: 'A page', schema: null } },
-  };
 
   return [
     route({
@@ -88,18 +99,7 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
       summary: 'A page of the dashboard',
       handle: showDocument,
     }),
-    route({
-      ...page,
-      path: '/dashboard/assets/{name}',
-      operationId: 'get_dashboard_asset',
-      summary: 'A part of the dashboard',
-      params: z.strictObject({ name: z.string() }),
-      handle: ({ params, headers }) =>
-        withFile(`assets/${params.name}`, (file) => ({
-          status: 200,
-          response: fileResponse(file, headers, assetHeaders),
-        })),
-    }),
+    assetRoute(withFile),
     route({
       ...page,
       path: '/dashboard/open/{link}',
@@ -125,7 +125,7 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
         });
         const common = { ...documentHeaders, 'cache-control': 'no-store' };
         if (!isOpened) return { status: 303, headers: { ...common, location: '/dashboard?sign-in=expired' } };
-        const isHttps = headers.get('x-forwarded-proto') === 'https' || isHttpsHost(headers);
+        const isHttps = isHttpsCall(headers, deps);
         return {
           status: 303,
           headers: { ...common, location: '/dashboard', 'set-cookie': newSessionCookie(secret, isHttps) },
@@ -156,9 +156,61 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
         })),
     }),
   ];
+}
 
-  function isHttpsHost(headers: Headers): boolean {
-    const { protocol, host } = new URL(deps.config.publicUrl);
-    return protocol === 'https:' && host === headers.get('host');
-  }
+/** What a tenant link opens; also on the tenants' own listener. */
+export function viewRoutes(deps: ApiDependencies, withAssets: boolean): Route[] {
+  const { database } = deps;
+  const withFile = fileReader();
+  const showDocument = ({ headers }: Pick<Call<unknown, unknown, unknown>, 'headers'>): Promise<Answer> =>
+    withFile('index.html', (file) => ({ status: 200, response: fileResponse(file, headers, documentHeaders) }));
+  return [
+    route({ ...page, path: '/view', operationId: 'get_view', summary: "A tenant's view", handle: showDocument }),
+    route({
+      ...page,
+      path: '/view/*',
+      operationId: 'get_view_page',
+      summary: "A page of a tenant's view",
+      handle: showDocument,
+    }),
+    route({
+      ...page,
+      path: '/view/open/{link}',
+      operationId: 'open_view',
+      summary: 'Open a tenant link: sets its cookie and goes to the view',
+      params: z.strictObject({ link: z.string().max(100) }),
+      async handle({ params, headers }) {
+        const now = new Date(deps.now());
+        const link = await findTenantLink(database, hashToken(params.link), now);
+        const common = { ...documentHeaders, 'cache-control': 'no-store' };
+        if (!link) return { status: 303, headers: { ...common, location: '/view?link=ended' } };
+        await noteTenantLinkOpened(database, link.id, now);
+        const seconds = Math.ceil((link.expires_at.getTime() - now.getTime()) / 1_000);
+        const cookie = newViewCookie(params.link, seconds, isHttpsCall(headers, deps));
+        return { status: 303, headers: { ...common, location: '/view/webhooks', 'set-cookie': cookie } };
+      },
+    }),
+    ...(withAssets ? [assetRoute(withFile)] : []),
+    ...viewDataRoutes(deps),
+  ];
+}
+
+function assetRoute(withFile: WithFile): Route {
+  return route({
+    ...page,
+    path: '/dashboard/assets/{name}',
+    operationId: 'get_dashboard_asset',
+    summary: 'A part of the dashboard',
+    params: z.strictObject({ name: z.string() }),
+    handle: ({ params, headers }) =>
+      withFile(`assets/${params.name}`, (file) => ({
+        status: 200,
+        response: fileResponse(file, headers, assetHeaders),
+      })),
+  });
+}
+
+function isHttpsCall(headers: Headers, deps: ApiDependencies): boolean {
+  const { protocol, host } = new URL(deps.config.publicUrl);
+  return headers.get('x-forwarded-proto') === 'https' || (protocol === 'https:' && host === headers.get('host'));
 }

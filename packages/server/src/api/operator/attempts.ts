@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { createdAtOf } from '../../delivery/package.ts';
-import { type AttemptRow, findAttempt, listAttempts } from '../../store/attempts.ts';
+import { type AttemptDetailRow, type AttemptRow, findAttempt, listAttempts } from '../../store/attempts.ts';
 import { findPosition } from '../../store/webhook-position.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
@@ -33,7 +33,7 @@ const attemptFields = {
 
 export const attemptSchema = z.strictObject(attemptFields);
 
-const detailSchema = z.strictObject({
+export const attemptDetailSchema = z.strictObject({
   ...attemptFields,
   request: z.strictObject({
     method: z.literal('POST'),
@@ -65,7 +65,7 @@ export function showAttempt(row: AttemptRow): z.infer<typeof attemptSchema> {
 }
 
 export function attemptRoutes(deps: ApiDependencies): Route[] {
-  const { database, log } = deps;
+  const { database } = deps;
   return [
     route({
       method: 'GET',
@@ -110,32 +110,37 @@ export function attemptRoutes(deps: ApiDependencies): Route[] {
       operationId: 'getAttempt',
       summary: 'Read an attempt: what was signed, sent and answered',
       params: z.strictObject({ attempt_id: uuidSchema }),
-      responses: { 200: { description: 'The attempt', schema: detailSchema } },
+      responses: { 200: { description: 'The attempt', schema: attemptDetailSchema } },
       async handle({ params }) {
         const row = await findAttempt(database, params.attempt_id);
         if (!row) return problem('not_found', `There is no attempt ${params.attempt_id}`);
-        const built = await rebuildPackage(log, row, await findPosition(database, row.webhook_id));
-        const detail: z.infer<typeof detailSchema> = {
-          ...showAttempt(row),
-          request: {
-            method: 'POST',
-            url: row.url,
-            headers: isHeaders(row.request_headers) ? row.request_headers : null,
-            signature_base: rebuildBase(row.url, row.request_headers) ?? null,
-            body: built?.body.toString('utf8') ?? null,
-          },
-          response:
-            row.status === null
-              ? null
-              : { status: row.status, headers: readRecord(row.response_headers), excerpt: row.response_excerpt },
-          events:
-            built?.events.map(({ id, type, body, offset }) => ({ id, type, created_at: createdAtOf(body), offset })) ??
-            null,
-        };
-        return { status: 200, body: detail };
+        return { status: 200, body: await attemptDetail(deps, row) };
       },
     }),
   ];
+}
+
+export async function attemptDetail(
+  { database, log }: Pick<ApiDependencies, 'database' | 'log'>,
+  row: AttemptDetailRow,
+): Promise<z.infer<typeof attemptDetailSchema>> {
+  const built = await rebuildPackage(log, row, await findPosition(database, row.webhook_id));
+  return {
+    ...showAttempt(row),
+    request: {
+      method: 'POST',
+      url: row.url,
+      headers: isHeaders(row.request_headers) ? row.request_headers : null,
+      signature_base: rebuildBase(row.url, row.request_headers) ?? null,
+      body: built?.body.toString('utf8') ?? null,
+    },
+    response:
+      row.status === null
+        ? null
+        : { status: row.status, headers: readRecord(row.response_headers), excerpt: row.response_excerpt },
+    events:
+      built?.events.map(({ id, type, body, offset }) => ({ id, type, created_at: createdAtOf(body), offset })) ?? null,
+  };
 }
 
 function readRecord(value: unknown): Record<string, unknown> | null {

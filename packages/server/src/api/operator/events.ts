@@ -4,13 +4,16 @@ import { matches } from '@bellhop/events';
 import { z } from 'zod';
 import { createdAtOf } from '../../delivery/package.ts';
 import { attemptsOfOffset } from '../../store/attempts.ts';
+import type { Database } from '../../store/database.ts';
+import { objectIdPattern, searchObject } from '../../store/object-search.ts';
 import { type EventRow, type FullEventRow, findEvents, listEvents } from '../../store/operator-events.ts';
 import { listOperatorWebhooks, type OperatorWebhookRow } from '../../store/operator-webhooks.ts';
+import { findTenant } from '../../store/tenants.ts';
 import { parkedOfOffset } from '../../store/webhook-position.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
 import { problem } from '../problem.ts';
-import { type Route, route } from '../route.ts';
+import { type Answer, type Route, route } from '../route.ts';
 import { attemptSchema, showAttempt } from './attempts.ts';
 import { instantQuery, pageQuery, pageSchema, parseCursor } from './paging.ts';
 
@@ -27,7 +30,7 @@ const place = {
   appended_at: z.iso.datetime(),
 };
 
-const eventSchema = z.strictObject({
+export const eventSchema = z.strictObject({
   id: z.uuid(),
   created_at: z.string(),
   type: z.string(),
@@ -38,7 +41,7 @@ const eventSchema = z.strictObject({
 const wayStates = ['delivered', 'waiting', 'retrying', 'skipped', 'not matching', 'before start'] as const;
 type WayState = (typeof wayStates)[number];
 
-const waySchema = z.strictObject({
+export const waySchema = z.strictObject({
   webhook_id: z.uuid(),
   title: z.string(),
   url: z.string(),
@@ -55,7 +58,7 @@ const waySchema = z.strictObject({
   attempts: z.array(attemptSchema).describe('Newest first.'),
 });
 
-const eventDetailSchema = z.strictObject({
+export const eventDetailSchema = z.strictObject({
   id: z.uuid(),
   created_at: z.string(),
   type: z.string(),
@@ -63,6 +66,13 @@ const eventDetailSchema = z.strictObject({
   ...place,
   webhooks: z.array(waySchema),
 });
+
+export const eventTypeQuery = z.string().regex(/^[A-Z_]+(\.[A-Z_]+)?$/, 'must be CATEGORY.ACTION or CATEGORY');
+export const objectIdQuery = z.string().regex(objectIdPattern, 'must be 1 to 200 letters without quotes and spaces');
+export const searchedBackTo = z.iso
+  .datetime()
+  .nullable()
+  .describe('By object_id: how far back was looked; next_cursor goes on from there. null: to the beginning.');
 
 export function eventRoutes(deps: ApiDependencies): Route[] {
   const { database } = deps;
@@ -78,21 +88,21 @@ export function eventRoutes(deps: ApiDependencies): Route[] {
         cursor: z.string().max(50_000).optional().describe('The next_cursor of the page before.'),
         id: uuidSchema.optional(),
         client_id: uuidSchema.optional(),
-        type: z
-          .string()
-          .regex(/^[A-Z_]+(\.[A-Z_]+)?$/, 'must be CATEGORY.ACTION or CATEGORY')
-          .optional(),
+        type: eventTypeQuery.optional(),
+        object_id: objectIdQuery.optional().describe("The event's object.id; needs client_id."),
         since: instantQuery.optional().describe('Appended at or after.'),
         until: instantQuery.optional().describe('Appended before.'),
       }),
-      responses: { 200: { description: 'A page', schema: pageSchema(eventSchema) } },
+      responses: { 200: { description: 'A page', schema: eventPageSchema } },
       async handle({ query }) {
         if (query.id !== undefined) {
           const found = await findEvents(database, query.id, query.client_id);
-          return { status: 200, body: { data: found.map((row) => showEvent(asListed(row))), next_cursor: null } };
+          const data = found.map((row) => showEvent(asListed(row)));
+          return { status: 200, body: { data, next_cursor: null, searched_back_to: null } };
         }
         const below = query.cursor === undefined ? undefined : decodeBelow(query.cursor);
         if (query.cursor !== undefined && !below) return problem('bad_request', 'cursor: is not one of this list');
+        if (query.object_id !== undefined) return byObject(query, query.object_id, below);
         const rows = await listEvents(database, {
           clientId: query.client_id,
           type: query.type,
@@ -103,7 +113,7 @@ export function eventRoutes(deps: ApiDependencies): Route[] {
         });
         const shown = rows.slice(0, query.limit);
         const nextCursor = rows.length > query.limit ? encodeBelow(below, shown) : null;
-        return { status: 200, body: { data: shown.map(showEvent), next_cursor: nextCursor } };
+        return { status: 200, body: { data: shown.map(showEvent), next_cursor: nextCursor, searched_back_to: null } };
       },
     }),
 
@@ -120,50 +130,83 @@ export function eventRoutes(deps: ApiDependencies): Route[] {
         const [event, another] = await findEvents(database, params.event_id, query.client_id);
         if (!event) return problem('not_found', `The log holds no event ${params.event_id}`);
         if (another) return problem('conflict', 'client_id: several tenants published this id');
-        const webhooks = await listOperatorWebhooks(database, {
-          clientId: event.client_id,
-          limit: maxWebhooks,
-          // What waits behind each webhook does not matter here.
-          maxScanned: 1,
-        });
-        const ways = [];
-        for (const webhook of webhooks) ways.push(await wayTo(event, webhook));
         const rest = {
           client_id: event.client_id,
           partition: event.partition,
           offset: event.event_offset,
           appended_at: event.appended_at.toISOString(),
-          webhooks: ways,
+          webhooks: await waysOf(database, event),
         };
-        // The event's own text, so that its numbers and escapes are shown as they will be sent.
-        const text = `${event.body.slice(0, -1)},${JSON.stringify(rest).slice(1)}`;
-        const response = new Response(text, { status: 200, headers: { 'content-type': 'application/json' } });
-        return { status: 200, response };
+        return withOwnText(event, rest);
       },
     }),
   ];
 
-  async function wayTo(event: FullEventRow, webhook: OperatorWebhookRow): Promise<z.infer<typeof waySchema>> {
-    const since = new Date(event.appended_at.getTime() - clockSkewMs);
-    const attempts = await attemptsOfOffset(database, webhook.id, event.event_offset, since, maxAttempts);
-    const isParked = await parkedOfOffset(database, webhook.id, event.event_offset);
-    const success = attempts.find((attempt) => attempt.ok);
-    const state = wayState(event, webhook, success !== undefined, isParked);
-    const isShown = state !== 'not matching';
-    const delivered = success && new Date(success.started_at.getTime() + success.duration_ms);
-    return {
-      webhook_id: webhook.id,
-      title: webhook.title,
-      url: webhook.url,
-      enabled: webhook.enabled,
-      state,
-      delivered_at: isShown && delivered ? delivered.toISOString() : null,
-      next_attempt_at: state === 'retrying' ? (webhook.next_attempt_at?.toISOString() ?? null) : null,
-      package_id: isShown ? (attempts[0]?.package_id ?? null) : null,
-      // A package reaches over events that did not match.
-      attempts: isShown ? attempts.map(showAttempt) : [],
-    };
+  async function byObject(
+    query: {
+      readonly client_id?: string | undefined;
+      readonly type?: string | undefined;
+      readonly since?: Date | undefined;
+      readonly until?: Date | undefined;
+      readonly limit: number;
+    },
+    objectId: string,
+    below: ReadonlyMap<number, number> | undefined,
+  ): Promise<Answer> {
+    const { client_id: clientId, type, since, until, limit } = query;
+    if (clientId === undefined) return problem('bad_request', 'client_id: is required with object_id');
+    const tenant = await findTenant(database, clientId);
+    if (!tenant) return problem('not_found', `client_id: there is no tenant ${clientId}`);
+    const { partition } = tenant;
+    const found = await searchObject(database, {
+      ...{ clientId, partition, objectId, type, since, until, limit },
+      below: below?.get(partition),
+    });
+    const cursor = found.below === undefined ? null : encodeCursor(new Map([[partition, found.below]]));
+    const back = found.searchedBackTo?.toISOString() ?? null;
+    return { status: 200, body: { data: found.rows.map(showEvent), next_cursor: cursor, searched_back_to: back } };
   }
+}
+
+const eventPageSchema = z.strictObject({ ...pageSchema(eventSchema).shape, searched_back_to: searchedBackTo });
+
+/** To each webhook of its tenant. */
+export async function waysOf(database: Database, event: FullEventRow): Promise<z.infer<typeof waySchema>[]> {
+  const webhooks = await listOperatorWebhooks(database, {
+    clientId: event.client_id,
+    limit: maxWebhooks,
+    // What waits behind each webhook does not matter here.
+    maxScanned: 1,
+  });
+  const ways = [];
+  for (const webhook of webhooks) ways.push(await wayTo(database, event, webhook));
+  return ways;
+}
+
+async function wayTo(
+  database: Database,
+  event: FullEventRow,
+  webhook: OperatorWebhookRow,
+): Promise<z.infer<typeof waySchema>> {
+  const since = new Date(event.appended_at.getTime() - clockSkewMs);
+  const attempts = await attemptsOfOffset(database, webhook.id, event.event_offset, since, maxAttempts);
+  const isParked = await parkedOfOffset(database, webhook.id, event.event_offset);
+  const success = attempts.find((attempt) => attempt.ok);
+  const state = wayState(event, webhook, success !== undefined, isParked);
+  const isShown = state !== 'not matching';
+  const delivered = success && new Date(success.started_at.getTime() + success.duration_ms);
+  return {
+    webhook_id: webhook.id,
+    title: webhook.title,
+    url: webhook.url,
+    enabled: webhook.enabled,
+    state,
+    delivered_at: isShown && delivered ? delivered.toISOString() : null,
+    next_attempt_at: state === 'retrying' ? (webhook.next_attempt_at?.toISOString() ?? null) : null,
+    package_id: isShown ? (attempts[0]?.package_id ?? null) : null,
+    // A package reaches over events that did not match.
+    attempts: isShown ? attempts.map(showAttempt) : [],
+  };
 }
 
 function wayState(event: FullEventRow, webhook: OperatorWebhookRow, succeeded: boolean, isParked: boolean): WayState {
@@ -179,11 +222,20 @@ function wayState(event: FullEventRow, webhook: OperatorWebhookRow, succeeded: b
   return 'delivered';
 }
 
-function asListed({ body, ...row }: FullEventRow): EventRow {
+/** The event's own text, so that its numbers and escapes are shown as they will be sent, and more members after it. */
+export function withOwnText(event: FullEventRow, rest: Readonly<Record<string, unknown>>): Answer {
+  const text = `${event.body.slice(0, -1)},${JSON.stringify(rest).slice(1)}`;
+  return {
+    status: 200,
+    response: new Response(text, { status: 200, headers: { 'content-type': 'application/json' } }),
+  };
+}
+
+export function asListed({ body, ...row }: FullEventRow): EventRow {
   return { ...row, beginning: body.slice(0, 160), bytes: Buffer.byteLength(body) };
 }
 
-function showEvent(row: EventRow): z.infer<typeof eventSchema> {
+export function showEvent(row: EventRow): z.infer<typeof eventSchema> {
   return {
     id: row.id,
     created_at: createdAtOf(row.beginning),
@@ -200,6 +252,10 @@ function showEvent(row: EventRow): z.infer<typeof eventSchema> {
 function encodeBelow(before: ReadonlyMap<number, number> | undefined, shown: readonly EventRow[]): string {
   const below = new Map(before);
   for (const row of shown) below.set(row.partition, row.event_offset);
+  return encodeCursor(below);
+}
+
+function encodeCursor(below: ReadonlyMap<number, number>): string {
   return Buffer.from(JSON.stringify([...below])).toString('base64url');
 }
 

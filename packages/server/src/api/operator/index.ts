@@ -15,9 +15,11 @@ import { streamRoutes } from './stream.ts';
 import { systemRoutes } from './system.ts';
 import { tenantCertificateRoutes } from './tenant-certificates.ts';
 import { tenantKeyRoutes } from './tenant-keys.ts';
+import { tenantLinkRoutes } from './tenant-links.ts';
 import { tenantTokenRoutes } from './tenant-tokens.ts';
 import { tenantRoutes } from './tenants.ts';
 import { webhookActionRoutes } from './webhook-actions.ts';
+import { webhookHistoryRoutes } from './webhook-history.ts';
 import { operatorWebhookRoutes } from './webhooks.ts';
 
 export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
@@ -26,9 +28,11 @@ export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
     ...tenantKeyRoutes(deps),
     ...tenantTokenRoutes(deps),
     ...tenantCertificateRoutes(deps),
+    ...tenantLinkRoutes(deps),
     ...publishRoutes(deps),
     ...operatorWebhookRoutes(deps),
     ...webhookActionRoutes(deps),
+    ...webhookHistoryRoutes(deps),
     ...eventRoutes(deps),
     ...attemptRoutes(deps),
     ...signingKeyRoutes(deps),

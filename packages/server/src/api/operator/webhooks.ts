@@ -13,12 +13,12 @@ import { booleanQuery, decodeCursor, page, pageQuery, pageSchema } from './pagin
 import { operatorWebhookSchema, showWebhook } from './webhook-view.ts';
 
 /** Events looked at to count the lag: of one webhook, and of all webhooks of a page together. */
-const maxScannedOne = 1_000_000;
-const maxScannedPage = 100_000;
+export const maxScannedOne = 1_000_000;
+export const maxScannedPage = 100_000;
 
 export const webhookParams = z.strictObject({ webhook_id: uuidSchema });
 
-const parkedSchema = z.strictObject({
+export const parkedSchema = z.strictObject({
   id: z.uuid(),
   first_offset: z.int(),
   last_offset: z.int(),
@@ -41,7 +41,7 @@ export async function readOperatorWebhook(
   return row && showWebhook(row, nowMs);
 }
 
-function showParked(row: ParkedRow): z.infer<typeof parkedSchema> {
+export function showParked(row: ParkedRow): z.infer<typeof parkedSchema> {
   return {
     id: row.id,
     first_offset: row.first_offset,

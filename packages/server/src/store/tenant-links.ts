@@ -1,0 +1,80 @@
+// Tenant links at rest: a secret that shows one tenant its own webhooks, events and deliveries until it ends, is revoked, or
+// the operator token it was made with goes. Only the SHA-256 of the secret is kept.
+
+import type { Queryable } from './database.ts';
+
+export interface TenantLinkRow {
+  readonly id: string;
+  readonly client_id: string;
+  readonly made_by: string;
+  readonly expires_at: Date;
+  readonly created_at: Date;
+  /** The first time. */
+  readonly opened_at: Date | null;
+}
+
+const columns = 'id, client_id, made_by, expires_at, created_at, opened_at';
+
+/** Undefined when there is no such tenant. */
+export async function insertTenantLink(
+  db: Queryable,
+  link: {
+    readonly id: string;
+    readonly clientId: string;
+    readonly hash: Uint8Array;
+    readonly madeBy: string;
+    readonly tokenId: string | undefined;
+    readonly expiresAt: Date;
+    readonly now: Date;
+  },
+): Promise<TenantLinkRow | undefined> {
+  const [row] = await db.query<TenantLinkRow>(
+    `insert into tenant_links (id, client_id, secret_hash, made_by, token_id, expires_at, created_at)
+     select $1, client_id, $3, $4, $5, $6, $7 from tenants where client_id = $2 returning ${columns}`,
+    [link.id, link.clientId, link.hash, link.madeBy, link.tokenId ?? null, link.expiresAt, link.now],
+  );
+  return row;
+}
+
+/** Undefined for one that is unknown, revoked or has ended. */
+export async function findTenantLink(
+  db: Queryable,
+  hash: Uint8Array,
+  now: Date,
+): Promise<(TenantLinkRow & { readonly tenant: string; readonly partition: number }) | undefined> {
+  const [row] = await db.query<TenantLinkRow & { readonly tenant: string; readonly partition: number }>(
+    `select l.id, l.client_id, l.made_by, l.expires_at, l.created_at, l.opened_at, t.name as tenant, t.partition
+     from tenant_links l join tenants t using (client_id) where l.secret_hash = $1 and l.expires_at > $2`,
+    [hash, now],
+  );
+  return row;
+}
+
+export async function noteTenantLinkOpened(db: Queryable, id: string, now: Date): Promise<void> {
+  await db.query('update tenant_links set opened_at = $2 where id = $1 and opened_at is null', [id, now]);
+}
+
+/** Those that still open, newest first. */
+export async function listTenantLinks(db: Queryable, clientId: string, now: Date): Promise<TenantLinkRow[]> {
+  return db.query<TenantLinkRow>(
+    `select ${columns} from tenant_links where client_id = $1 and expires_at > $2
+     order by created_at desc, id desc limit 100`,
+    [clientId, now],
+  );
+}
+
+export async function deleteTenantLink(
+  db: Queryable,
+  clientId: string,
+  id: string,
+): Promise<TenantLinkRow | undefined> {
+  const [row] = await db.query<TenantLinkRow>(
+    `delete from tenant_links where client_id = $1 and id = $2 returning ${columns}`,
+    [clientId, id],
+  );
+  return row;
+}
+
+export async function deleteExpiredTenantLinks(db: Queryable, now: Date): Promise<void> {
+  await db.query('delete from tenant_links where expires_at <= $1', [now]);
+}
