@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 describe('the doctor finds nothing in the example', () => {
-  it.each(['express', 'fastify', 'hono', 'next', 'lambda'])('%s', async (name) => {
+  it.each(['express', 'fastify', 'hono', 'next', 'lambda', 'nestjs'])('%s', async (name) => {
     const path = folder?.path ?? '';
     const env = { BELLHOP_DEV_JSON: join(path, '.bellhop/dev.json'), PORT: '0', DATA_DIR: join(path, name) };
     const handler = runNode([example, name], env, path);

@@ -1,6 +1,7 @@
 // What the handler tells about itself, for logs and metrics. Facts only: ids, types, reasons from closed sets; never a body,
 // a header or the contents of an event. Hooks are called and not awaited; one that throws becomes a process warning and
-// changes nothing. The same facts go to the channels of diagnostics.ts. A failing listener and a failing inbox are warned about when nobody listens, so that they are never silent.
+// changes nothing. The same facts go to the channels of diagnostics.ts. Where nobody listens, a failing listener and a failing
+// inbox are warned about, and the first refusal for each reason, so that nothing goes wrong in silence.
 import { publish } from './diagnostics.ts';
 import type { Outcome } from './inbox/inbox.ts';
 import type { RejectReason } from './reject-reason.ts';
@@ -62,14 +63,20 @@ export function guarded(hooks: Hooks, metrics: Hooks = {}): Required<Hooks> {
       attempt(name, fact, pick(metrics)?.bind(metrics));
       attempt(name, fact, pick(hooks)?.bind(hooks) ?? otherwise);
     };
+  // Strangers must not fill a log; and a stop is no news.
+  const told = new Set<RejectReason>(['stopping']);
   return {
     onReceived: call('onReceived', (from) => from.onReceived),
     onRejected: call(
       'onRejected',
       (from) => from.onRejected,
-      ({ reason, cause }) => {
-        if (cause !== undefined)
+      ({ reason, detail, cause }) => {
+        if (cause !== undefined) {
           warn(`Deliveries are refused (${reason}): ${messageOf(cause)}`, 'BELLHOP_HANDLER_FAILED');
+        } else if (!told.has(reason)) {
+          told.add(reason);
+          warn(`A request was refused (${reason}): ${detail}. Told once; onRejected hears of all`, 'BELLHOP_REFUSED');
+        }
       },
     ),
     onProcessed: call('onProcessed', (from) => from.onProcessed),

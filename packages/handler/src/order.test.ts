@@ -74,6 +74,21 @@ describe('the order of a handler', () => {
     expect(await keysOf({ order: ({ type }) => type }, [order, user])).toEqual(['ORDER.NEW', null]);
   });
 
+  it('that throws stores nothing and is told of, and the sender comes again', async () => {
+    const rejected: unknown[] = [];
+    const handler = createHandler({
+      keys: sender.keys,
+      order: () => {
+        throw new Error('of the order');
+      },
+      hooks: { onRejected: ({ reason, cause }) => rejected.push([reason, cause]) },
+    });
+    const { headers, body } = await sender.prepare('/hook', [eventOf('USER.CREATED'), eventOf('ORDER.NEW')]);
+    expect((await handler.receive({ method: 'POST', url: '/hook', headers, body })).status).toBe(500);
+    expect(rejected).toEqual([['internal_error', new Error('of the order')]]);
+    expect(await handler.inbox.list()).toEqual({ items: [] });
+  });
+
   it('of a name that there is not is refused at once', () => {
     const asked: { order?: 'object' } = JSON.parse('{"order":"toString"}');
     expect(() => createHandler({ keys: sender.keys, ...asked })).toThrow(/order is 'object', 'webhook'.*"toString"/);

@@ -281,6 +281,22 @@ describe('refusals', () => {
     expect((await fetch(two.url, { method: 'POST', headers: sent, body })).status).toBe(401);
   });
 
+  it('are warned about when nobody listens, once for each reason', async () => {
+    const warned: string[] = [];
+    const note = (warning: Error) => {
+      if (Reflect.get(warning, 'code') === 'BELLHOP_REFUSED') warned.push(warning.message);
+    };
+    process.on('warning', note);
+    const handler = createHandler({ keys: sender.keys });
+    const unsigned = { url: '/hook', headers: { 'content-type': 'application/json' }, body: new Uint8Array() };
+    for (const method of ['POST', 'POST', 'GET', 'PUT', 'POST']) await handler.receive({ ...unsigned, method });
+    await handler.stop();
+    await handler.receive({ ...unsigned, method: 'POST' });
+    await expect.poll(() => warned.length).toBe(2);
+    process.off('warning', note);
+    expect(warned.map((text) => /\((\w+)\)/.exec(text)?.[1])).toEqual(['missing_signature', 'method_not_allowed']);
+  });
+
   it('stand beside 200 concurrent deliveries that all arrive', async () => {
     await using at = await receiver();
     const statuses = await Promise.all(
