@@ -35,6 +35,7 @@ import { createMetrics } from './observe/metrics.ts';
 import { tellAll } from './observe/observer.ts';
 import { countWorkers } from './observe/overview.ts';
 import { createRollups } from './observe/rollups.ts';
+import { createUsage } from './observe/usage.ts';
 import { packageVersion } from './package-version.ts';
 import { type Database, DatabaseError, type DatabaseErrorCode } from './store/database.ts';
 import { ensurePartitions, migrate } from './store/migrate.ts';
@@ -104,6 +105,8 @@ export async function startService(config: ServiceConfig, options: StartOptions 
     const metrics = new Registry();
     const rollups = createRollups({ database, now: Date.now, onError: (error) => onError(error, 'rollups') });
     started.push(() => rollups.close());
+    const usage = createUsage({ database, now: Date.now, onError: (error) => onError(error, 'usage') });
+    started.push(() => usage.close());
     const live = createLiveView({
       database,
       rollups,
@@ -211,6 +214,7 @@ export async function startService(config: ServiceConfig, options: StartOptions 
       metrics,
       live,
       rollups,
+      usage,
       about: { version: packageVersion(), startedAt: new Date(), settings: settingsOf(config, certificateNotAfter) },
       stopping: stopping.signal,
       ready: () =>

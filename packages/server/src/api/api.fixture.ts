@@ -22,6 +22,7 @@ import { createTenantCertificates } from '../keys/tenant-certificates.ts';
 import { createPostgresLog } from '../log/postgres-log.ts';
 import { createLiveView } from '../observe/live.ts';
 import { createRollups } from '../observe/rollups.ts';
+import { createUsage } from '../observe/usage.ts';
 import { type Database, DatabaseError, type Queryable } from '../store/database.ts';
 import { ensurePartitions, migrate } from '../store/migrate.ts';
 import { openPglite } from '../store/pglite.ts';
@@ -139,11 +140,13 @@ export async function startApi(
   });
   const targets = createTargetPolicy({ insecure: 'none' });
   const rollups = createRollups({ database, now, onError: () => {} });
+  const usage = createUsage({ database, now, onError: () => {} });
   const live = createLiveView({ database, rollups, isAlone: async () => true, now });
   const deps: ApiDependencies = {
     database,
     live,
     rollups,
+    usage,
     about: { version: '0.0.0', startedAt: new Date(now()), settings: {} },
     signals,
     log: createPostgresLog({ database, signals }),
@@ -214,6 +217,7 @@ export async function startApi(
       await new Promise((resolve) => server.close(resolve));
       live.close();
       await rollups.close();
+      await usage.close();
       await deps.log.close();
       await acceptor.close();
       await signals.close();

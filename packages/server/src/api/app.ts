@@ -10,6 +10,7 @@ import { answerCall } from './answer-call.ts';
 import { createCallers } from './callers.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { sealedAnswers } from './idempotency.ts';
+import { isUuid } from './ids.ts';
 import { problemBody, problemOfError } from './problem.ts';
 import { type NodeBindings, requestTarget } from './request-target.ts';
 import type { Answer } from './route.ts';
@@ -53,6 +54,9 @@ export function createApp(deps: ApiDependencies, listener: Listener = 'all'): Ho
     const facts = { requestId, method, route, status, durationMs, actor };
     if (refusals.has(status) || (method === 'POST' && sessionRoutes.has(route))) {
       const claimed = request.headers.get('upvest-client-id')?.slice(0, 64);
+      if (claimed !== undefined && isUuid(claimed) && result.problem) {
+        deps.usage.refused(claimed.toLowerCase(), refusalReason(status, result.problem.detail));
+      }
       const remote = env?.incoming?.socket.remoteAddress;
       logger.info({ ...facts, claimed, remote, detail: result.problem?.detail }, 'access');
     } else logger.debug(facts, 'call answered');
@@ -67,6 +71,15 @@ export function createApp(deps: ApiDependencies, listener: Listener = 'all'): Ho
 /** Not proved, not allowed, too often. */
 const refusals = new Set([401, 403, 429]);
 const sessionRoutes = new Set(['/auth/token', '/operator/session', '/operator/tokens']);
+/** `detail` of a refusal is one of ours: a reason is the code of the signature check, or a word of this list. */
+function refusalReason(status: number, detail: string): string {
+  if (status === 403) return 'scope';
+  if (status === 429) return 'throttled';
+  const [, failure] = /^Signature is incorrect: ([a-z_]{1,40})$/.exec(detail) ?? [];
+  if (failure !== undefined) return failure;
+  return detail.startsWith('authorization:') ? 'token' : 'secret';
+}
+
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const metricName = 'bellhop_http_request_duration_seconds';
 

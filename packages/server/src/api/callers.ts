@@ -41,9 +41,15 @@ export interface Callers {
 
 const bearerPattern = /^Bearer ([a-zA-Z0-9\-._~+/]+=*)$/;
 
-export function createCallers({ database, config, now }: ApiDependencies): Callers {
+export function createCallers({ database, config, now, usage }: ApiDependencies): Callers {
   const throttle = config.throttle && createThrottle({ ...config.throttle, now });
-  const guard = signatureGuard({ database, now, acceptedAlgorithms: config.acceptedAlgorithms, throttle });
+  const guard = signatureGuard({
+    database,
+    now,
+    acceptedAlgorithms: config.acceptedAlgorithms,
+    throttle,
+    onKeyUsed: usage.keyUsed,
+  });
   const refuse = (answer: Answer) => ({ ok: false, answer }) as const;
 
   async function signed(clientId: string, request: TenantRequest): Promise<Proved> {

@@ -10,6 +10,7 @@ import type { TenantCertificates } from '../keys/tenant-certificates.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { LiveView } from '../observe/live.ts';
 import type { Rollups } from '../observe/rollups.ts';
+import type { Usage } from '../observe/usage.ts';
 import type { Database } from '../store/database.ts';
 import type { Signals } from '../store/signals.ts';
 
@@ -63,6 +64,8 @@ export interface ApiDependencies {
   /** What flowed, per minute. */
   readonly rollups: Rollups;
   readonly about: About;
+  /** When keys were used, and which calls were refused. */
+  readonly usage: Usage;
   /** Aborts when the service is about to stop: streams without end, end then. */
   readonly stopping?: AbortSignal | undefined;
   /** Where the service keeps its metrics; absent: the API has a registry of its own. */

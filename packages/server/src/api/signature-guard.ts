@@ -30,6 +30,7 @@ export interface SignatureGuardOptions {
   readonly acceptedAlgorithms: readonly KeyAlgorithm[];
   readonly now: () => number;
   readonly throttle?: Throttle | undefined;
+  readonly onKeyUsed?: (keyId: string) => void;
 }
 
 export function signatureGuard(options: SignatureGuardOptions): (call: SignedCall) => Promise<GuardResult> {
@@ -70,6 +71,7 @@ export function signatureGuard(options: SignatureGuardOptions): (call: SignedCal
     });
     if (waitSeconds !== undefined) return { ok: false, reason: 'throttled', waitSeconds };
     if (!result.ok) return { ok: false, reason: result.reason };
+    options.onKeyUsed?.(result.keyId.toLowerCase());
     if (partition === undefined) throw new TypeError('A signature was verified without a key');
     return { ok: true, partition };
   };

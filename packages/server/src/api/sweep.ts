@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { acceptorLimits } from '../acceptor/acceptor.ts';
 import { deleteAbandonedEndpoints } from '../acceptor/endpoint-store.ts';
 import { deleteOldRollups } from '../observe/rollups.ts';
+import { deleteOldRefusedCalls } from '../observe/usage.ts';
 import type { Database } from '../store/database.ts';
 import { deleteOldKeys } from '../store/idempotency.ts';
 import { deleteExpiredNonces } from '../store/nonces.ts';
@@ -15,6 +16,9 @@ import { deleteExpiredTokens } from '../store/tokens.ts';
 
 /** The charts show a day; what is kept longer is for questions by SQL. */
 const rollupDays = 30;
+
+/** The page of a tenant shows 24. */
+const refusedHours = 48;
 
 export interface SweepOptions {
   readonly database: Database;
@@ -31,6 +35,7 @@ export async function sweepOnce({ database, now }: Pick<SweepOptions, 'database'
   await deleteExpiredOperatorSessions(database, at);
   await deleteExpiredTenantLinks(database, at);
   await deleteOldRollups(database, new Date(at.getTime() - rollupDays * 86_400_000));
+  await deleteOldRefusedCalls(database, new Date(at.getTime() - refusedHours * 3_600_000));
   await deleteAbandonedEndpoints(database, new Date(now() - acceptorLimits.abandonedAfterMs));
 }
 

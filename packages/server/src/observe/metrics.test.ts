@@ -8,6 +8,7 @@ const standing = {
   enabled: 9,
   blocked: 2,
   behind: 3,
+  muted: 1,
   oldestAt: new Date(40_000),
   blockedSince: new Date(10_000),
   unownedPartitions: 1,

@@ -17,6 +17,7 @@ async function knownNames(): Promise<Set<string>> {
       enabled: 0,
       blocked: 0,
       behind: 0,
+      muted: 0,
       oldestAt: null,
       blockedSince: null,
       unownedPartitions: 0,

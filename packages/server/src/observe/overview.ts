@@ -18,6 +18,8 @@ export interface BlockedRow {
   readonly blocked_status: number | null;
   readonly attempts: number;
   readonly next_attempt_at: Date | null;
+  /** Null also when it is over. */
+  readonly muted_until: Date | null;
   readonly oldest_at: Date | null;
   readonly events: number;
   readonly at_least: boolean;
@@ -28,7 +30,10 @@ export interface Standing {
   readonly enabled: number;
   readonly blocked: number;
   readonly behind: number;
+  /** Blocked, but acknowledged by a person: they count for no alert. */
+  readonly muted: number;
   readonly oldestAt: Date | null;
+  /** Of those that are not muted. */
   readonly blockedSince: Date | null;
   readonly unownedPartitions: number;
 }
@@ -43,27 +48,33 @@ export async function readStanding(db: Queryable): Promise<Standing> {
     enabled: number;
     blocked: number;
     behind: number;
+    muted: number;
     oldest_at: Date | null;
     blocked_since: Date | null;
     unowned: number;
   }>(
-    `select count(*)::integer as total, count(*) filter (where enabled)::integer as enabled,
+    `select count(webhooks.id)::integer as total, count(*) filter (where enabled)::integer as enabled,
        count(*) filter (where enabled and blocked_since is not null)::integer as blocked,
-       count(*) filter (where enabled and blocked_since is null and lag.oldest is not null)::integer as behind,
-       min(lag.oldest) filter (where enabled) as oldest_at,
-       min(blocked_since) filter (where enabled) as blocked_since,
+       count(*) filter (where enabled and blocked_since is not null and muted_until > clock_timestamp())::integer as muted,
+       min(blocked_since) filter (where enabled and (muted_until > clock_timestamp()) is not true) as blocked_since,
        (select count(*)::integer from partitions
-        where lease_until is null or lease_until < clock_timestamp()) as unowned
-     from webhooks w left join lateral (
-       select appended_at as oldest from events
-       where w.pending_first is not null and partition = w.partition and event_offset = w.pending_first
-       union all
-       select min(e.appended_at) from (
-         select client_id, type, appended_at from events
-         where w.pending_first is null and partition = w.partition and event_offset > w.cursor
-         order by event_offset limit ${maxLookedAt}
-       ) e where ${matchesSql('e', 'w')} having min(e.appended_at) is not null
-     ) lag on w.enabled and w.cursor is not null`,
+        where lease_until is null or lease_until < clock_timestamp()) as unowned,
+       min(lag.behind)::integer as behind, min(lag.oldest_at) as oldest_at
+     from (
+       select count(*) filter (where w.blocked_since is null) as behind, min(first.oldest) as oldest_at
+       from webhooks w cross join lateral (
+         select appended_at as oldest from events
+         where w.pending_first is not null and partition = w.partition and event_offset = w.pending_first
+         union all (
+           -- Append times grow with offsets: the first that matches is the oldest.
+           select e.appended_at from (
+             select client_id, type, appended_at from events
+             where w.pending_first is null and partition = w.partition and event_offset > w.cursor
+             order by event_offset limit ${maxLookedAt}
+           ) e where ${matchesSql('e', 'w')} limit 1)
+       ) first
+       where w.enabled and w.cursor is not null
+     ) lag left join webhooks on true`,
   );
   if (!row) throw new TypeError('An aggregate without a row');
   return {
@@ -71,6 +82,7 @@ export async function readStanding(db: Queryable): Promise<Standing> {
     enabled: row.enabled,
     blocked: row.blocked,
     behind: row.behind,
+    muted: row.muted,
     oldestAt: row.oldest_at,
     blockedSince: row.blocked_since,
     unownedPartitions: row.unowned,
@@ -84,7 +96,8 @@ export async function readBlocked(db: Queryable): Promise<BlockedRow[]> {
        select * from webhooks where blocked_since is not null and enabled order by blocked_since, id limit ${maxBlockedShown}
      )
      select w.id, w.title, w.url, w.client_id, t.name as tenant, w.blocked_since, w.blocked_reason, w.blocked_status,
-       w.attempts, w.next_attempt_at, lag.oldest as oldest_at, lag.events::integer as events,
+       w.attempts, w.next_attempt_at, case when w.muted_until > clock_timestamp() then w.muted_until end as muted_until,
+       lag.oldest as oldest_at, lag.events::integer as events,
        lag.scanned >= ${maxCounted} as at_least
      from blocked w join tenants t using (client_id)
      cross join lateral (

@@ -19,6 +19,7 @@ export interface OperatorWebhookRow extends WebhookRow {
   readonly pending_last: number | null;
   readonly attempts: number;
   readonly next_attempt_at: Date | null;
+  readonly muted_until: Date | null;
   readonly blocked_since: Date | null;
   readonly blocked_reason: string | null;
   readonly blocked_status: number | null;
@@ -48,12 +49,26 @@ export interface OperatorWebhookFilter {
   readonly maxScanned: number;
 }
 
-/** Oldest first. The page is cut before anything is counted. */
-export async function listOperatorWebhooks(
+/** Oldest first. */
+export async function findWebhookIds(
   db: Queryable,
-  filter: OperatorWebhookFilter,
-): Promise<OperatorWebhookRow[]> {
-  const parameters: Parameter[] = [filter.limit, filter.maxScanned];
+  filter: Omit<OperatorWebhookFilter, 'after' | 'limit' | 'maxScanned'>,
+  limit: number,
+): Promise<string[]> {
+  const parameters: Parameter[] = [limit];
+  const conditions = conditionsOf(filter, parameters);
+  const rows = await db.query<{ id: string }>(
+    `select w.id from webhooks w ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
+     order by w.created_at, w.id limit $1`,
+    parameters,
+  );
+  return rows.map(({ id }) => id);
+}
+
+function conditionsOf(
+  filter: Omit<OperatorWebhookFilter, 'after' | 'limit' | 'maxScanned'>,
+  parameters: Parameter[],
+): string[] {
   const conditions: string[] = [];
   // Only the conditions that are asked for, so that one webhook is found by its key.
   if (filter.id !== undefined) conditions.push(`w.id = $${parameters.push(filter.id)}`);
@@ -65,6 +80,16 @@ export async function listOperatorWebhooks(
     const text = `$${parameters.push(filter.search.toLowerCase())}::text`;
     conditions.push(`(strpos(lower(w.title), ${text}) > 0 or strpos(lower(w.url), ${text}) > 0)`);
   }
+  return conditions;
+}
+
+/** Oldest first. The page is cut before anything is counted. */
+export async function listOperatorWebhooks(
+  db: Queryable,
+  filter: OperatorWebhookFilter,
+): Promise<OperatorWebhookRow[]> {
+  const parameters: Parameter[] = [filter.limit, filter.maxScanned];
+  const conditions = conditionsOf(filter, parameters);
   if (filter.after) {
     const at = `$${parameters.push(filter.after.at)}::text::timestamptz`;
     conditions.push(`(w.created_at, w.id) > (${at}, $${parameters.push(filter.after.id)}::uuid)`);

@@ -22,6 +22,8 @@ export interface TenantKeyRow {
   /** PEM SubjectPublicKeyInfo. */
   readonly public_key: string;
   readonly created_at: Date;
+  /** To about a minute. */
+  readonly last_used_at: Date | null;
 }
 
 export interface NewTenant {

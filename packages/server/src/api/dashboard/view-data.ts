@@ -7,8 +7,9 @@
 import { z } from 'zod';
 import { hashToken } from '../../keys/client-secrets.ts';
 import { findAttempt, listAttempts } from '../../store/attempts.ts';
+import { searchEvents } from '../../store/event-search.ts';
 import { searchObject } from '../../store/object-search.ts';
-import { type EventRow, findEvents, listEvents } from '../../store/operator-events.ts';
+import { type EventRow, findEvents } from '../../store/operator-events.ts';
 import { listOperatorWebhooks, type OperatorWebhookRow } from '../../store/operator-webhooks.ts';
 import { findTenantLink } from '../../store/tenant-links.ts';
 import { lastOffsetBefore, listParked, offsetOfEvent } from '../../store/webhook-position.ts';
@@ -60,7 +61,7 @@ import { type Answer, type Call, type Route, route, type Tenant } from '../route
 import { clearedViewCookie, viewCookie } from '../session-cookie.ts';
 
 const webhookSchema = operatorWebhookSchema
-  .omit({ partition: true, cursor: true, head: true })
+  .omit({ partition: true, cursor: true, head: true, muted_until: true })
   .extend({ pending: z.strictObject({ package_id: z.uuid().nullable() }).nullable() });
 const ownAttemptSchema = attemptSchema.omit({ partition: true, first_offset: true, last_offset: true });
 const ownAttemptDetailSchema = attemptDetailSchema
@@ -73,7 +74,7 @@ const ownEventDetailSchema = eventDetailSchema
 const ownParkedSchema = parkedSchema.omit({ first_offset: true, last_offset: true });
 
 function ownWebhook(row: OperatorWebhookRow, nowMs: number): z.infer<typeof webhookSchema> {
-  const { partition: _, cursor: __, head: ___, pending, ...own } = showWebhook(row, nowMs);
+  const { partition: _, cursor: __, head: ___, muted_until: ____, pending, ...own } = showWebhook(row, nowMs);
   return { ...own, pending: pending && { package_id: pending.package_id } };
 }
 
@@ -314,11 +315,15 @@ export function viewDataRoutes(deps: ApiDependencies): Route[] {
           return { status: 200, body };
         }
         const position = below === undefined ? undefined : new Map([[partition, below]]);
-        const rows = await listEvents(database, { clientId, type, since, until, below: position, limit: limit + 1 });
-        const shown = rows.slice(0, limit);
-        const last = rows.length > limit ? shown.at(-1) : undefined;
-        const body = { data: shown.map(ownEvent), next_cursor: last ? encode(['id', last.id]) : null };
-        return { status: 200, body: { ...body, searched_back_to: null } };
+        const { rows, more } = await searchEvents(database, { clientId, type, since, until, below: position, limit });
+        const last = rows.length === limit ? rows.at(-1) : undefined;
+        const back = more?.searchedBackTo;
+        // Of the millisecond that ends a short page nothing is left.
+        const place = last
+          ? (['id', last.id] as const)
+          : back && (['at', new Date(back.getTime() - 1).toISOString()] as const);
+        const body = { data: rows.map(ownEvent), next_cursor: back && place ? encode(place) : null };
+        return { status: 200, body: { ...body, searched_back_to: back?.toISOString() ?? null } };
       },
     }),
 

@@ -118,7 +118,7 @@ describe('a tenant link', () => {
         expect(answer.text, target).not.toContain(foreign);
       }
       expect(answer.text, target).not.toMatch(
-        /"(partition|offset|cursor|head|first_offset|last_offset|actor|made_by)"/,
+        /"(partition|offset|cursor|head|first_offset|last_offset|actor|made_by|muted_until)"/,
       );
       expect(answer.text, target).not.toContain(operatorToken);
     }

@@ -12,6 +12,7 @@ import { sessionRoutes } from './session.ts';
 import { signRoutes } from './sign.ts';
 import { signingKeyRoutes } from './signing-keys.ts';
 import { streamRoutes } from './stream.ts';
+import { supportBundleRoutes } from './support-bundle.ts';
 import { systemRoutes } from './system.ts';
 import { tenantCertificateRoutes } from './tenant-certificates.ts';
 import { tenantKeyRoutes } from './tenant-keys.ts';
@@ -19,7 +20,9 @@ import { tenantLinkRoutes } from './tenant-links.ts';
 import { tenantTokenRoutes } from './tenant-tokens.ts';
 import { tenantRoutes } from './tenants.ts';
 import { webhookActionRoutes } from './webhook-actions.ts';
+import { webhookBulkRoutes } from './webhook-bulk.ts';
 import { webhookHistoryRoutes } from './webhook-history.ts';
+import { webhookMuteRoutes } from './webhook-mute.ts';
 import { operatorWebhookRoutes } from './webhooks.ts';
 
 export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
@@ -33,6 +36,8 @@ export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
     ...operatorWebhookRoutes(deps),
     ...webhookActionRoutes(deps),
     ...webhookHistoryRoutes(deps),
+    ...webhookBulkRoutes(deps),
+    ...webhookMuteRoutes(deps),
     ...eventRoutes(deps),
     ...attemptRoutes(deps),
     ...signingKeyRoutes(deps),
@@ -42,6 +47,7 @@ export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
     ...streamRoutes(deps),
     ...rollupRoutes(deps),
     ...systemRoutes(deps),
+    ...supportBundleRoutes(deps),
     ...eventTypeRoutes(),
   ];
 }

@@ -20,6 +20,7 @@ const blockedSchema = z.strictObject({
   status: z.int().nullable(),
   attempts: z.int(),
   next_attempt_at: time.nullable(),
+  muted_until: time.nullable(),
   oldest_at: time.nullable().describe('When the oldest undelivered event was appended.'),
   events: z.int().describe('Matching events that wait, the blocked package included.'),
   at_least: z.boolean().describe('More events than were counted.'),
@@ -33,6 +34,7 @@ const overviewSchema = z.strictObject({
     behind: z.int().describe('Enabled, not blocked, with undelivered events: waiting or catching up.'),
     flowing: z.int(),
     disabled: z.int(),
+    muted: z.int().describe('Of those retrying: a person has seen them.'),
   }),
   oldest_at: time.nullable().describe('When the oldest event was appended that an enabled webhook has not delivered.'),
   unowned_partitions: z.int().describe('Partitions without a live worker: nothing of theirs is delivered.'),
@@ -47,7 +49,7 @@ const overviewSchema = z.strictObject({
   blocked: z.array(blockedSchema).describe('Blocked the longest first, at most 50.'),
 });
 
-function show({ at, standing, blocked, rates }: Live): z.infer<typeof overviewSchema> {
+export function showOverview({ at, standing, blocked, rates }: Live): z.infer<typeof overviewSchema> {
   return {
     at: at.toISOString(),
     webhooks: {
@@ -56,6 +58,7 @@ function show({ at, standing, blocked, rates }: Live): z.infer<typeof overviewSc
       behind: standing.behind,
       flowing: standing.enabled - standing.blocked - standing.behind,
       disabled: standing.total - standing.enabled,
+      muted: standing.muted,
     },
     oldest_at: standing.oldestAt?.toISOString() ?? null,
     unowned_partitions: standing.unownedPartitions,
@@ -76,6 +79,7 @@ function show({ at, standing, blocked, rates }: Live): z.infer<typeof overviewSc
       status: row.blocked_status,
       attempts: row.attempts,
       next_attempt_at: row.next_attempt_at?.toISOString() ?? null,
+      muted_until: row.muted_until?.toISOString() ?? null,
       oldest_at: row.oldest_at?.toISOString() ?? null,
       events: row.events,
       at_least: row.at_least,
@@ -92,7 +96,7 @@ export function streamRoutes({ live, logger, stopping }: ApiDependencies): Route
       operationId: 'getOverview',
       summary: 'What is flowing, what is stuck, since when',
       responses: { 200: { description: 'As it is now', schema: overviewSchema } },
-      handle: async () => ({ status: 200, body: show(await live.current()) }),
+      handle: async () => ({ status: 200, body: showOverview(await live.current()) }),
     }),
 
     route({
@@ -114,7 +118,7 @@ export function streamRoutes({ live, logger, stopping }: ApiDependencies): Route
                 controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
               };
               const unwatch = live.watch(
-                (seen) => send('overview', show(seen)),
+                (seen) => send('overview', showOverview(seen)),
                 (error) => {
                   logger.warn({ err: error }, 'the overview could not be read');
                   send('trouble', { detail: 'The database does not answer' });

@@ -24,7 +24,62 @@ const systemSchema = z.strictObject({
   memory_bytes: z.int().describe('Resident set of the process that answers.'),
 });
 
-export function systemRoutes({ database, about }: ApiDependencies): Route[] {
+/** As it is now; without secrets. */
+export async function readSystem({
+  database,
+  about,
+}: Pick<ApiDependencies, 'database' | 'about'>): Promise<z.infer<typeof systemSchema>> {
+  const [row] = await database.query<{
+    version: string;
+    bytes: number;
+    events_bytes: number;
+    attempts_bytes: number;
+    events: number;
+    oldest: Date | null;
+    total: number;
+    unowned: number;
+  }>(
+    `select current_setting('server_version') as version, pg_database_size(current_database()) as bytes,
+       pg_total_relation_size('events') as events_bytes, pg_total_relation_size('attempts') as attempts_bytes,
+       (select coalesce(sum(head), 0)::bigint from partitions) as events,
+       (select min(first.appended_at) from partitions p cross join lateral
+         (select appended_at from events where partition = p.id order by event_offset limit 1) first) as oldest,
+       (select count(*)::integer from partitions) as total,
+       (select count(*)::integer from partitions
+        where lease_until is null or lease_until < clock_timestamp()) as unowned`,
+  );
+  if (!row) throw new TypeError('A select without a row');
+  const workers = await database.query<{ id: string; seconds: number; partitions: number }>(
+    `select w.id, extract(epoch from clock_timestamp() - w.seen_at)::double precision as seconds,
+       (select count(*)::integer from partitions p
+        where p.owner = w.id and p.lease_until > clock_timestamp()) as partitions
+     from workers w order by w.id`,
+  );
+  return {
+    version: about.version,
+    node: process.version,
+    started_at: about.startedAt.toISOString(),
+    settings: about.settings,
+    database: {
+      kind: database.kind,
+      version: row.version,
+      bytes: row.bytes,
+      events_bytes: row.events_bytes,
+      attempts_bytes: row.attempts_bytes,
+      accepted_events: row.events,
+      oldest_event_at: row.oldest?.toISOString() ?? null,
+    },
+    workers: workers.map(({ id, seconds, partitions }) => ({
+      id,
+      seen_seconds_ago: Math.max(0, seconds),
+      partitions,
+    })),
+    partitions: { total: row.total, unowned: row.unowned },
+    memory_bytes: process.memoryUsage.rss(),
+  };
+}
+
+export function systemRoutes(deps: ApiDependencies): Route[] {
   return [
     route({
       method: 'GET',
@@ -34,57 +89,7 @@ export function systemRoutes({ database, about }: ApiDependencies): Route[] {
       summary: 'The service itself: version, settings, database, workers',
       responses: { 200: { description: 'As it is now', schema: systemSchema } },
       async handle() {
-        const [row] = await database.query<{
-          version: string;
-          bytes: number;
-          events_bytes: number;
-          attempts_bytes: number;
-          events: number;
-          oldest: Date | null;
-          total: number;
-          unowned: number;
-        }>(
-          `select current_setting('server_version') as version, pg_database_size(current_database()) as bytes,
-             pg_total_relation_size('events') as events_bytes, pg_total_relation_size('attempts') as attempts_bytes,
-             (select coalesce(sum(head), 0)::bigint from partitions) as events,
-             (select min(first.appended_at) from partitions p cross join lateral
-               (select appended_at from events where partition = p.id order by event_offset limit 1) first) as oldest,
-             (select count(*)::integer from partitions) as total,
-             (select count(*)::integer from partitions
-              where lease_until is null or lease_until < clock_timestamp()) as unowned`,
-        );
-        if (!row) throw new TypeError('A select without a row');
-        const workers = await database.query<{ id: string; seconds: number; partitions: number }>(
-          `select w.id, extract(epoch from clock_timestamp() - w.seen_at)::double precision as seconds,
-             (select count(*)::integer from partitions p
-              where p.owner = w.id and p.lease_until > clock_timestamp()) as partitions
-           from workers w order by w.id`,
-        );
-        return {
-          status: 200,
-          body: {
-            version: about.version,
-            node: process.version,
-            started_at: about.startedAt.toISOString(),
-            settings: about.settings,
-            database: {
-              kind: database.kind,
-              version: row.version,
-              bytes: row.bytes,
-              events_bytes: row.events_bytes,
-              attempts_bytes: row.attempts_bytes,
-              accepted_events: row.events,
-              oldest_event_at: row.oldest?.toISOString() ?? null,
-            },
-            workers: workers.map(({ id, seconds, partitions }) => ({
-              id,
-              seen_seconds_ago: Math.max(0, seconds),
-              partitions,
-            })),
-            partitions: { total: row.total, unowned: row.unowned },
-            memory_bytes: process.memoryUsage.rss(),
-          },
-        };
+        return { status: 200, body: await readSystem(deps) };
       },
     }),
   ];

@@ -36,6 +36,7 @@ const keySchema = z.strictObject({
   algorithm: z.string(),
   public_key: z.string().describe('PEM, SubjectPublicKeyInfo'),
   created_at: z.iso.datetime(),
+  last_used_at: z.iso.datetime().nullable().describe('When it last signed a call, to about a minute; null: never.'),
 });
 
 interface Upload {
@@ -93,6 +94,7 @@ function show(row: TenantKeyRow): z.infer<typeof keySchema> {
     algorithm: row.algorithm,
     public_key: row.public_key,
     created_at: row.created_at.toISOString(),
+    last_used_at: row.last_used_at?.toISOString() ?? null,
   };
 }
 

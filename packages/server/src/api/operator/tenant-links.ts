@@ -1,10 +1,12 @@
 // Operator API, tenant links: a URL that shows one tenant its own webhooks, events and deliveries, and nothing else, until it
 // ends. It opens as often as it is needed (mail scanners and chat previews would use up one that opens once); revoking
-// it, or the operator token it was made with, ends it at once. What it shows is in `../dashboard/view-data.ts`.
+// it, or the operator token it was made with, ends it at once. What it shows is in `../dashboard/view-data.ts`. Beside it
+// stands what the operator sees of a tenant's calls that were refused.
 
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { hashToken, newToken } from '../../keys/client-secrets.ts';
+import { readRefusedCalls } from '../../observe/usage.ts';
 import { insertAudit } from '../../store/audit.ts';
 import { deleteTenantLink, insertTenantLink, listTenantLinks, type TenantLinkRow } from '../../store/tenant-links.ts';
 import { findTenant } from '../../store/tenants.ts';
@@ -35,6 +37,13 @@ function show(row: TenantLinkRow): z.infer<typeof linkSchema> {
     opened_at: row.opened_at?.toISOString() ?? null,
   };
 }
+
+const refusedSchema = z.strictObject({
+  reason: z.string().describe('A reason of the signature check, or token, secret, scope, throttled.'),
+  calls: z.int(),
+  last_hour: z.iso.datetime().describe('Start of the last hour that had one.'),
+});
+const dayMs = 86_400_000;
 
 export function tenantLinkRoutes(deps: ApiDependencies): Route[] {
   const { database, config } = deps;
@@ -130,6 +139,27 @@ export function tenantLinkRoutes(deps: ApiDependencies): Route[] {
           });
           return { status: 204 };
         });
+      },
+    }),
+
+    route({
+      method: 'GET',
+      path: '/operator/tenants/{client_id}/refused-calls',
+      access: 'operator',
+      operationId: 'listRefusedCalls',
+      summary: 'Calls under the client id of a tenant that were refused in the last 24 hours, by reason',
+      params: clientParams,
+      responses: { 200: { description: 'Most frequent first', schema: pageSchema(refusedSchema) } },
+      async handle({ params }) {
+        if (!(await findTenant(database, params.client_id))) return noTenant(params.client_id);
+        await deps.usage.flush();
+        const rows = await readRefusedCalls(database, params.client_id, new Date(deps.now() - dayMs));
+        const data = rows.map(({ reason, calls, last_hour }) => ({
+          reason,
+          calls,
+          last_hour: last_hour.toISOString(),
+        }));
+        return { status: 200, body: { data, next_cursor: null } };
       },
     }),
   ];

@@ -48,6 +48,7 @@ export const operatorWebhookSchema = z.strictObject({
   reason: z.string().nullable(),
   status: z.int().nullable().describe('HTTP status of the failed attempt, when there was an answer.'),
   next_attempt_at: time.nullable(),
+  muted_until: time.nullable().describe('Until then it counts for no alert.'),
   last_outcome: z
     .strictObject({
       attempt_id: z.uuid(),
@@ -110,6 +111,7 @@ export function showWebhook(row: OperatorWebhookRow, nowMs: number): z.infer<typ
     reason: row.blocked_reason,
     status: row.blocked_status,
     next_attempt_at: row.next_attempt_at?.toISOString() ?? null,
+    muted_until: row.muted_until && row.muted_until.getTime() > nowMs ? row.muted_until.toISOString() : null,
     last_outcome:
       row.last_id === null || row.last_at === null
         ? null
