@@ -6,7 +6,7 @@ import { needBuild } from '../support/build.ts';
 
 const binary = fileURLToPath(new URL('../../packages/cli/bin/bellhop.js', import.meta.url));
 
-export const operatorToken = 'fault-suite-operator-token';
+export const operatorToken = 'operator-token-of-the-fault-suite';
 
 export interface ServeProcess {
   readonly pid: number;

@@ -31,6 +31,10 @@ describe('a start', () => {
     expect(await codeOf({ dataDir, keyEncryptionKey })).toBe('started');
     expect(await codeOf({ dataDir, keyEncryptionKey: 'another one' })).toBe('key_encryption_key');
     expect(await codeOf({ dataDir })).toBe('key_encryption_key');
+    const changed = { keyEncryptionKey: 'another one', previousKeyEncryptionKey: keyEncryptionKey };
+    expect(await codeOf({ dataDir, ...changed })).toBe('started');
+    expect(await codeOf({ dataDir, keyEncryptionKey: changed.keyEncryptionKey })).toBe('started');
+    expect(await codeOf({ dataDir, keyEncryptionKey })).toBe('key_encryption_key');
   });
 
   it.each<[string, Partial<ServiceConfig>]>([

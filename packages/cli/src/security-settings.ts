@@ -13,6 +13,8 @@ type Algorithm = (typeof algorithms)[number];
 export interface SecuritySettings {
   readonly keyEncryptionKey: string | undefined;
   readonly keyEncryptionKeyFile: string | undefined;
+  readonly previousKeyEncryptionKey: string | undefined;
+  readonly previousKeyEncryptionKeyFile: string | undefined;
   readonly acceptedAlgorithms: readonly Algorithm[] | undefined;
   readonly signingAlgorithm: Algorithm | undefined;
   readonly signingKeyRotationDays: number | undefined;
@@ -57,6 +59,18 @@ export const securitySettingsTable: readonly Setting[] = [
     'BELLHOP_KEY_ENCRYPTION_KEY_FILE',
     '--key-encryption-key-file <file>',
     'file that holds that secret instead',
+  ),
+  row(
+    'previousKeyEncryptionKey',
+    'BELLHOP_PREVIOUS_KEY_ENCRYPTION_KEY',
+    undefined,
+    'the secret before it: private keys are sealed anew at start',
+  ),
+  row(
+    'previousKeyEncryptionKeyFile',
+    'BELLHOP_PREVIOUS_KEY_ENCRYPTION_KEY_FILE',
+    '--previous-key-encryption-key-file <file>',
+    'file that holds the one before instead',
   ),
   row(
     'acceptedAlgorithms',
@@ -134,6 +148,8 @@ export function readSecuritySettings(given: (name: keyof SecuritySettings) => Gi
   const settings = {
     keyEncryptionKey: secret(given('keyEncryptionKey')),
     keyEncryptionKeyFile: text('keyEncryptionKeyFile'),
+    previousKeyEncryptionKey: secret(given('previousKeyEncryptionKey')),
+    previousKeyEncryptionKeyFile: text('previousKeyEncryptionKeyFile'),
     acceptedAlgorithms: list(given('acceptedAlgorithms'))?.map((value) => {
       return algorithm({ value, source: given('acceptedAlgorithms')?.source ?? '' });
     }),
@@ -153,8 +169,16 @@ export function readSecuritySettings(given: (name: keyof SecuritySettings) => Gi
     egressDeny: list(given('egressDeny')),
     egressProxy: optional(given('egressProxy'), proxy),
   };
-  if (settings.keyEncryptionKey !== undefined && settings.keyEncryptionKeyFile !== undefined) {
+  const { keyEncryptionKey, keyEncryptionKeyFile, previousKeyEncryptionKey, previousKeyEncryptionKeyFile } = settings;
+  if (keyEncryptionKey !== undefined && keyEncryptionKeyFile !== undefined) {
     throw usageError('BELLHOP_KEY_ENCRYPTION_KEY and its file contradict each other.', 'Give one of the two.');
+  }
+  const previous = previousKeyEncryptionKey ?? previousKeyEncryptionKeyFile;
+  if (previousKeyEncryptionKey !== undefined && previousKeyEncryptionKeyFile !== undefined) {
+    throw usageError('BELLHOP_PREVIOUS_KEY_ENCRYPTION_KEY and its file contradict each other.', 'Give one of the two.');
+  }
+  if (previous !== undefined && (keyEncryptionKey ?? keyEncryptionKeyFile) === undefined) {
+    throw usageError('BELLHOP_PREVIOUS_KEY_ENCRYPTION_KEY needs the one of now.', 'Give BELLHOP_KEY_ENCRYPTION_KEY.');
   }
   if ((settings.deliveryCertFile === undefined) !== (settings.deliveryKeyFile === undefined)) {
     throw usageError('BELLHOP_DELIVERY_CERT_FILE and BELLHOP_DELIVERY_KEY_FILE belong together.', 'Give both.');
@@ -164,16 +188,17 @@ export function readSecuritySettings(given: (name: keyof SecuritySettings) => Gi
 
 /** What the service takes of them; reads the files. */
 export function securityConfig(settings: SecuritySettings): Partial<ServiceConfig> {
-  const { keyEncryptionKeyFile, deliveryCertFile, deliveryKeyFile, deliveryCaFile } = settings;
-  const keyFile = contents(keyEncryptionKeyFile, 'BELLHOP_KEY_ENCRYPTION_KEY_FILE')?.trim();
+  const { deliveryCertFile, deliveryKeyFile, deliveryCaFile } = settings;
   const cert = contents(deliveryCertFile, 'BELLHOP_DELIVERY_CERT_FILE');
   const key = contents(deliveryKeyFile, 'BELLHOP_DELIVERY_KEY_FILE');
   const ca = contents(deliveryCaFile, 'BELLHOP_DELIVERY_CA_FILE');
   return {
-    keyEncryptionKey:
-      keyFile === undefined
-        ? settings.keyEncryptionKey
-        : secret({ value: keyFile, source: 'The key-encryption key file' }),
+    keyEncryptionKey: secretOf(settings.keyEncryptionKey, settings.keyEncryptionKeyFile, 'KEY_ENCRYPTION_KEY_FILE'),
+    previousKeyEncryptionKey: secretOf(
+      settings.previousKeyEncryptionKey,
+      settings.previousKeyEncryptionKeyFile,
+      'PREVIOUS_KEY_ENCRYPTION_KEY_FILE',
+    ),
     acceptedAlgorithms: settings.acceptedAlgorithms,
     signingAlgorithm: settings.signingAlgorithm,
     signingKeyRotationDays: settings.signingKeyRotationDays,
@@ -190,6 +215,11 @@ export function securityConfig(settings: SecuritySettings): Partial<ServiceConfi
     egress: { allow: settings.egressAllow, deny: settings.egressDeny },
     egressProxy: settings.egressProxy,
   };
+}
+
+function secretOf(text: string | undefined, file: string | undefined, variable: string): string | undefined {
+  const value = contents(file, `BELLHOP_${variable}`)?.trim();
+  return value === undefined ? text : secret({ value, source: `The file of BELLHOP_${variable}` });
 }
 
 /** OpenSSL reads only the first certificate of one text. */

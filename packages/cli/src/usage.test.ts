@@ -20,7 +20,7 @@ async function ended(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return { code: await run.exit(), stdout: run.stdout(), stderr: run.stderr() };
 }
 
-const token = { BELLHOP_OPERATOR_TOKEN: 'a-token-for-tests' };
+const token = { BELLHOP_OPERATOR_TOKEN: 'a-token-for-tests-of-32-characters' };
 
 describe('bellhop', () => {
   it('shows its version and help on stdout', async () => {

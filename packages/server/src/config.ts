@@ -28,6 +28,8 @@ export interface ServiceConfig {
   readonly acceptedAlgorithms?: readonly KeyAlgorithm[] | undefined;
   /** Any secret text: private keys of the service are then stored encrypted. */
   readonly keyEncryptionKey?: string | undefined;
+  /** The one before: what it sealed opens still, and is sealed under the one of now at start. */
+  readonly previousKeyEncryptionKey?: string | undefined;
   /** The active signing key is rotated once it has signed for so many days. Default 90; 0: on demand only. */
   readonly signingKeyRotationDays?: number | undefined;
   /** Of the keys that sign deliveries and are made from now on. Default P-521, as Upvest. */

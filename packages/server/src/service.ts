@@ -22,12 +22,10 @@ import { createTestTrigger } from './delivery/test-trigger.ts';
 import { createTlsContext } from './delivery/tls.ts';
 import { Worker } from './delivery/worker.ts';
 import { certificateFacts } from './keys/certificate-bundle.ts';
-import { measureCertificates } from './keys/certificate-metrics.ts';
 import { hashClientSecret } from './keys/client-secrets.ts';
 import { keepKeySchedule } from './keys/key-schedule.ts';
-import { createServiceKeys } from './keys/postgres-service-keys.ts';
+import { openKeys } from './keys/open-keys.ts';
 import { PrivateKeySealError } from './keys/private-key-seal.ts';
-import { createTenantCertificates } from './keys/tenant-certificates.ts';
 import { listen } from './listen.ts';
 import { createPostgresLog } from './log/postgres-log.ts';
 import { createLiveView } from './observe/live.ts';
@@ -128,26 +126,8 @@ export async function startService(config: ServiceConfig, options: StartOptions 
     ]);
     const log = createPostgresLog({ database, signals, observer });
     started.push(() => log.close());
-    const keys = createServiceKeys({
-      database,
-      keyEncryptionKey: config.keyEncryptionKey,
-      ...(config.signingAlgorithm === undefined ? {} : { algorithm: config.signingAlgorithm }),
-    });
-    // A wrong key-encryption key shows now and not at the first delivery.
-    await keys.active();
     const { policy, proxy, certificateNotAfter } = egress;
-    const certificates = createTenantCertificates({
-      database,
-      keyEncryptionKey: config.keyEncryptionKey,
-      contextOf: (clientCert) => createTlsContext({ ca: config.deliveryTls?.ca, clientCert }),
-      now: Date.now,
-    });
-    measureCertificates({
-      registry: metrics,
-      notAfter: certificateNotAfter,
-      certificates,
-      onError: (error) => onError(error, 'metrics'),
-    });
+    const { keys, certificates } = await openKeys({ database, config, metrics, certificateNotAfter, logger, onError });
     // The listener's port is part of the default public URL, and the app needs the URL: filled in below.
     let publicUrl = config.publicUrl ?? '';
     const acceptor = await createAcceptor({
@@ -255,16 +235,18 @@ export async function startService(config: ServiceConfig, options: StartOptions 
     }
     const sweeping = sweep({ database, logger, now: Date.now }, stopping.signal);
     started.push(() => sweeping);
-    const { signingKeyRotationDays: rotationDays = defaultSigningKeyRotationDays } = config;
-    if (rotationDays > 0) {
-      const onRotated = ({ retired, active }: { retired: string; active: string }) =>
-        logger.info({ retired, active }, 'signing keys rotated on schedule');
-      const rotating = keepKeySchedule(
-        { database, keys, rotationDays, now: Date.now, onRotated, onError },
-        stopping.signal,
-      );
-      started.push(() => rotating);
-    }
+    const rotating = keepKeySchedule(
+      {
+        database,
+        keys,
+        rotationDays: config.signingKeyRotationDays ?? defaultSigningKeyRotationDays,
+        now: Date.now,
+        onRotated: (rotation) => logger.info(rotation, 'signing keys rotated on schedule'),
+        onError,
+      },
+      stopping.signal,
+    );
+    started.push(() => rotating);
 
     let closed: Promise<void> | undefined;
     const service: Service = {

@@ -11,6 +11,7 @@ import type { RotateResult, ServiceKeys } from './service-keys.ts';
 export interface KeyScheduleOptions {
   readonly database: Database;
   readonly keys: ServiceKeys;
+  /** 0: never. */
   readonly rotationDays: number;
   readonly now: () => number;
   readonly everyMs?: number;
@@ -48,7 +49,7 @@ export async function rotateWhenDue({
 /** Resolves when the signal aborts; a failed round is reported and the next one tries again. */
 export async function keepKeySchedule(options: KeyScheduleOptions, signal: AbortSignal): Promise<void> {
   const { everyMs = 10 * 60_000, onRotated, onError } = options;
-  while (!signal.aborted) {
+  while (!signal.aborted && options.rotationDays > 0) {
     try {
       const result = await rotateWhenDue(options);
       if (result.rotated) onRotated(result);

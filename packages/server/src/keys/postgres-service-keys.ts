@@ -25,6 +25,8 @@ export interface ServiceKeysOptions {
   readonly algorithm?: KeyAlgorithm;
   /** Any secret text; absent: private keys are stored as they are. */
   readonly keyEncryptionKey?: string | undefined;
+  /** Opens what was encrypted before a change of it. */
+  readonly previousKeyEncryptionKey?: string | undefined;
   /** How long a key is published before it may sign. */
   readonly minPublishedMs?: number;
   readonly now?: () => number;
@@ -46,7 +48,8 @@ const cacheMs = 60_000;
 const rotationLockKey = 4_027_317;
 
 export function createServiceKeys(options: ServiceKeysOptions): ServiceKeys {
-  const { database, algorithm = 'ecdsa-p521', keyEncryptionKey, minPublishedMs = dayMs, now = Date.now } = options;
+  const { database, algorithm = 'ecdsa-p521', keyEncryptionKey, previousKeyEncryptionKey } = options;
+  const { minPublishedMs = dayMs, now = Date.now } = options;
   let cached: { readonly atMs: number; readonly keys: Promise<CurrentKeys> } | undefined;
 
   interface CurrentKeys {
@@ -90,7 +93,9 @@ export function createServiceKeys(options: ServiceKeysOptions): ServiceKeys {
   }
 
   function readKey(row: KeyRow): SigningKey {
-    const pem = row.encrypted ? openPrivateKey(row.private_key, keyEncryptionKey) : row.private_key;
+    const pem = row.encrypted
+      ? openPrivateKey(row.private_key, keyEncryptionKey, previousKeyEncryptionKey)
+      : row.private_key;
     return importSigningKey(row.key_id, pem);
   }
 

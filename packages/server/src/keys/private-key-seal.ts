@@ -29,26 +29,48 @@ export function sealPrivateKey(pem: string, keyEncryptionKey: string): string {
   return Buffer.concat([salt, nonce, cipher.getAuthTag(), text]).toString('base64');
 }
 
-export function openPrivateKey(sealed: string, keyEncryptionKey: string | undefined): string {
+/** Tries the key of now, then the one before it, where there is one. */
+export function openPrivateKey(
+  sealed: string,
+  keyEncryptionKey: string | undefined,
+  previousKeyEncryptionKey?: string | undefined,
+): string {
   if (keyEncryptionKey === undefined) {
     throw new PrivateKeySealError(
       'key_encryption_key_missing',
       'Private keys in the database are encrypted, and no key-encryption key was given',
     );
   }
-  const bytes = Buffer.from(sealed, 'base64');
-  const nonceAt = saltBytes;
-  const tagAt = nonceAt + nonceBytes;
-  const textAt = tagAt + tagBytes;
-  const key = derive(keyEncryptionKey, bytes.subarray(0, nonceAt));
-  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(nonceAt, tagAt));
-  decipher.setAuthTag(bytes.subarray(tagAt, textAt));
-  try {
-    return Buffer.concat([decipher.update(bytes.subarray(textAt)), decipher.final()]).toString('utf8');
-  } catch {
+  const pem =
+    openUnder(sealed, keyEncryptionKey) ??
+    (previousKeyEncryptionKey === undefined ? undefined : openUnder(sealed, previousKeyEncryptionKey));
+  if (pem === undefined) {
     throw new PrivateKeySealError(
       'key_encryption_key_wrong',
       'Private keys in the database were encrypted with another key-encryption key',
     );
+  }
+  return pem;
+}
+
+export function isSealedUnder(sealed: string, keyEncryptionKey: string): boolean {
+  return openUnder(sealed, keyEncryptionKey) !== undefined;
+}
+
+/** Undefined when it was sealed under another key, or is not what was sealed. */
+function openUnder(sealed: string, keyEncryptionKey: string): string | undefined {
+  const bytes = Buffer.from(sealed, 'base64');
+  const nonceAt = saltBytes;
+  const tagAt = nonceAt + nonceBytes;
+  const textAt = tagAt + tagBytes;
+  if (bytes.byteLength < textAt) return undefined;
+  const key = derive(keyEncryptionKey, bytes.subarray(0, nonceAt));
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(nonceAt, tagAt), { authTagLength: tagBytes });
+  decipher.setAuthTag(bytes.subarray(tagAt, textAt));
+  try {
+    return Buffer.concat([decipher.update(bytes.subarray(textAt)), decipher.final()]).toString('utf8');
+  } catch {
+    // The tag is not that of this key and text: that is the answer.
+    return undefined;
   }
 }

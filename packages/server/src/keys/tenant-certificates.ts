@@ -35,6 +35,7 @@ export interface TenantCertificates {
 export interface TenantCertificatesOptions {
   readonly database: Queryable;
   readonly keyEncryptionKey: string | undefined;
+  readonly previousKeyEncryptionKey?: string | undefined;
   readonly contextOf: (clientCert: { readonly cert: string; readonly key: string }) => SecureContext;
   readonly now: () => number;
   readonly maxCached?: number;
@@ -54,7 +55,7 @@ const cacheMs = 60_000;
 const shownColumns = 'client_id, fingerprint, subject, issuer, not_before, not_after, created_at';
 
 export function createTenantCertificates(options: TenantCertificatesOptions): TenantCertificates {
-  const { database, keyEncryptionKey, contextOf, now, maxCached = 10_000 } = options;
+  const { database, keyEncryptionKey, previousKeyEncryptionKey, contextOf, now, maxCached = 10_000 } = options;
   const cache = new Map<string, { readonly atMs: number; readonly identity: Promise<TlsIdentity | undefined> }>();
 
   async function load(clientId: string): Promise<TlsIdentity | undefined> {
@@ -63,7 +64,7 @@ export function createTenantCertificates(options: TenantCertificatesOptions): Te
       [clientId],
     );
     if (!row) return undefined;
-    const key = openPrivateKey(row.private_key, keyEncryptionKey);
+    const key = openPrivateKey(row.private_key, keyEncryptionKey, previousKeyEncryptionKey);
     return { id: row.fingerprint, context: contextOf({ cert: row.certificates, key }) };
   }
 
