@@ -1,41 +1,51 @@
 // Questions to the person at the terminal. A prompt is never the only way: where there is no terminal the command ends with
 // the flag or the variable to give instead. Prompts are written to stderr, so that stdout stays the result.
 
-import type { Readable, Writable } from 'node:stream';
+import { Writable } from 'node:stream';
 import { CliError, exitCodes } from './exit.ts';
+import { wantsColor } from './output.ts';
 
-export interface Terminal {
-  readonly input: Readable & { readonly isTTY?: boolean };
-  readonly output: Writable & { readonly isTTY?: boolean };
-}
-
-const terminal: Terminal = { input: process.stdin, output: process.stderr };
+/** No frame: it would be longer than what it holds. */
+const shown = { output: wantsColor(process.stderr, process.env) ? process.stderr : withoutColors(), withGuide: false };
 
 export function canAsk(env: NodeJS.ProcessEnv): boolean {
-  return terminal.input.isTTY === true && terminal.output.isTTY === true && !env['CI'];
+  const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true;
+  return interactive && !env['CI'] && env['TERM'] !== 'dumb';
 }
+
+/** What is wrong with an answer; undefined when nothing is. Whoever answered is asked again at once. */
+export type AnswerCheck = (answer: string) => string | undefined;
 
 export async function askText(
   message: string,
-  options: { readonly initial?: string; readonly placeholder?: string } = {},
-) {
+  options: {
+    readonly initial?: string | undefined;
+    readonly placeholder?: string | undefined;
+    readonly check?: AnswerCheck | undefined;
+  } = {},
+): Promise<string> {
   const { text } = await import('@clack/prompts');
   const answer = await text({
     message,
     ...(options.initial === undefined ? {} : { initialValue: options.initial }),
     ...(options.placeholder === undefined ? {} : { placeholder: options.placeholder }),
-    validate: (value) => ((value ?? '').trim() === '' ? 'Something is needed here' : undefined),
-    output: terminal.output,
+    validate: (value) => {
+      const given = (value ?? '').trim();
+      return given === '' ? 'Something is needed here' : options.check?.(given);
+    },
+    ...shown,
   });
   return typeof answer === 'string' ? answer.trim() : cancelled();
 }
 
-/** May stay empty. */
 export async function askSecret(message: string): Promise<string> {
   const { password } = await import('@clack/prompts');
-  const answer = await password({ message, output: terminal.output });
-  if (typeof answer === 'symbol') return cancelled();
-  return answer ?? '';
+  const answer = await password({
+    message,
+    validate: (value) => ((value ?? '') === '' ? 'Something is needed here' : undefined),
+    ...shown,
+  });
+  return typeof answer === 'string' ? answer : cancelled();
 }
 
 export async function askChoice<T extends string>(
@@ -46,7 +56,7 @@ export async function askChoice<T extends string>(
   const answer = await select<string>({
     message,
     options: choices.map(({ value, hint }) => ({ value, label: value, hint })),
-    output: terminal.output,
+    ...shown,
   });
   const chosen = choices.find(({ value }) => value === answer);
   return chosen === undefined ? cancelled() : chosen.value;
@@ -54,10 +64,25 @@ export async function askChoice<T extends string>(
 
 export async function askYes(message: string, initial = false): Promise<boolean> {
   const { confirm } = await import('@clack/prompts');
-  const answer = await confirm({ message, initialValue: initial, output: terminal.output });
-  return answer === true;
+  const answer = await confirm({ message, initialValue: initial, ...shown });
+  return typeof answer === 'boolean' ? answer : cancelled();
 }
 
 function cancelled(): never {
-  throw new CliError(exitCodes.declined, 'Cancelled; nothing was changed.');
+  throw new CliError(exitCodes.declined, 'Cancelled.');
+}
+
+/** The library's colours do not ask for NO_COLOR on every Node. Its movements of the cursor stay. */
+function withoutColors(): Writable {
+  const { stderr } = process;
+  const plain = new Writable({
+    decodeStrings: false,
+    write(text: string | Buffer, _, written) {
+      stderr.write(String(text).replaceAll(/\x1b\[[\d;]*m/g, ''));
+      written();
+    },
+  });
+  const size = { get: () => stderr.columns };
+  stderr.on('resize', () => plain.emit('resize'));
+  return Object.defineProperty(plain, 'columns', size);
 }

@@ -8,8 +8,8 @@ import { createOutput } from './output.ts';
 import { failureJson, failureOfError, runProgram } from './program.ts';
 
 const args = process.argv.slice(2);
-const colorEnv = args.includes('--no-color') ? { ...process.env, NO_COLOR: '1' } : process.env;
-const output = createOutput(process.stdout, process.stderr, colorEnv);
+if (args.includes('--no-color')) process.env['NO_COLOR'] = '1';
+const output = createOutput(process.stdout, process.stderr, process.env);
 
 function fail(error: unknown): number {
   const failure = failureOfError(error);

@@ -71,7 +71,7 @@ function guarded(stream: OutputStream): (text: string) => void {
 }
 
 // The library's own test turns colours on in CI, also into files.
-function wantsColor(stream: OutputStream, env: NodeJS.ProcessEnv): boolean {
+export function wantsColor(stream: Pick<OutputStream, 'isTTY'>, env: NodeJS.ProcessEnv): boolean {
   if (env['NO_COLOR']) return false;
   if (env['FORCE_COLOR'] && env['FORCE_COLOR'] !== '0') return true;
   return stream.isTTY === true && env['TERM'] !== 'dumb';

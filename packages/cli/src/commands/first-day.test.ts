@@ -39,7 +39,7 @@ describe('bellhop init', () => {
     await writeFile(join(folder.path, 'package.json'), '{"dependencies":{"express":"5"}}');
     const ready = await bellhop(['init', '--base-url', service.url, ...given], secret);
     expect(ready.stderr).toMatch(
-      /private key found[\s\S]*profile local works and is saved[\s\S]*starter handler for express: webhooks\.mjs/,
+      /private key found[\s\S]*profile local works and is saved[\s\S]*starter handler for express: webhooks\.mjs[\s\S]*npm install @bellhop\/client @bellhop\/handler express && node webhooks\.mjs/,
     );
     expect(await readFile(join(folder.path, 'webhooks.mjs'), 'utf8')).toMatch(/toExpress\(webhooks\)/);
     await writeFile(join(folder.path, 'webhooks.mjs'), '// mine');

@@ -5,12 +5,13 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 import { askChoice, askText, askYes, canAsk } from '../ask.ts';
 import { CliError, type ExitCode, exitCodes, usageError } from '../exit.ts';
-import { type Framework, frameworkOf, frameworks, starter } from '../init/starter.ts';
+import { type Framework, frameworkOf, frameworks, missingPackages, starter } from '../init/starter.ts';
+import { defaultTitle } from '../listen/registration.ts';
 import { resolveTarget } from '../profiles/target.ts';
 import { isSystemError, reasonOf } from '../system-error.ts';
 import type { Context } from './context.ts';
 import { makeKeyPair, publicKey } from './keys.ts';
-import { login } from './login.ts';
+import { checkClientId, defaultKeyFile, login } from './login.ts';
 
 export interface InitFlags {
   readonly env?: 'sandbox' | 'live' | 'local';
@@ -22,8 +23,6 @@ export interface InitFlags {
   readonly handler?: boolean;
   readonly storeSecret?: boolean;
 }
-
-const defaultKeyFile = 'upvest-key.pem';
 
 export async function init(flags: InitFlags, context: Context): Promise<ExitCode> {
   const { output } = context;
@@ -37,14 +36,16 @@ export async function init(flags: InitFlags, context: Context): Promise<ExitCode
     const ready = await provider(where, flags, asking, context);
     if (!ready) return exitCodes.ok;
   }
-  if (flags.handler !== false)
-    await writeStarter(flags.framework ?? (await frameworkOf(process.cwd())), asking, context, done);
+  const run =
+    flags.handler === false
+      ? 'your handler'
+      : await writeStarter(flags.framework ?? (await frameworkOf(process.cwd())), asking, context, done);
   const profile = where === undefined ? '' : ` --env ${where}`;
   output.note('Next, in three terminals:');
-  output.note('  npm install @bellhop/client @bellhop/handler && node webhooks.mjs');
+  output.note(`  ${run}`);
   output.note(`  bellhop listen${profile} -f http://localhost:3000/webhooks`);
   output.note(
-    where === 'local' ? '  bellhop trigger ORDER.FILLED' : `  bellhop webhooks test "bellhop listen on …"${profile}`,
+    where === 'local' ? '  bellhop trigger ORDER.FILLED' : `  bellhop webhooks test "${defaultTitle()}"${profile}`,
   );
   return exitCodes.ok;
 }
@@ -87,7 +88,7 @@ async function provider(
       output.note(`When you have them, go on: ${again}`);
       return false;
     }
-    clientId ??= await askText('Client id');
+    clientId ??= await askText('Client id', { check: checkClientId });
     keyId ??= await askText('Key id');
   }
   if (clientId === undefined || keyId === undefined) {
@@ -109,12 +110,13 @@ async function provider(
   return true;
 }
 
+/** The command that runs it. */
 async function writeStarter(
   framework: Framework,
   asking: boolean,
   context: Context,
   done: (text: string) => void,
-): Promise<void> {
+): Promise<string> {
   const chosen =
     asking && framework === 'node'
       ? await askChoice(
@@ -133,6 +135,9 @@ async function writeStarter(
       throw new CliError(exitCodes.failed, `${file} cannot be written (${reasonOf(error)}).`);
     context.output.note(`${file} is there already and was left alone`);
   }
+  const install = missingPackages(process.cwd(), chosen);
+  const start = chosen === 'next' ? 'npm run dev' : `node ${file}`;
+  return install.length === 0 ? start : `npm install ${install.join(' ')} && ${start}`;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -2,7 +2,6 @@
 // taken from the provider before it was passed on, so neither Ctrl-C nor a kill loses an event; the webhook of a killed run
 // is found by its title and reused. On a clean exit it is removed when its queue is empty, and never otherwise.
 
-import { hostname } from 'node:os';
 import { type Client, createClient } from '@bellhop/client';
 import { remoteKeySet } from '@bellhop/signatures';
 import { type Connection, calling, connect, readPrivateKey } from '../connect.ts';
@@ -19,7 +18,7 @@ import {
 import { type DirectReceiver, listenDirect, type Receiver } from '../listen/direct.ts';
 import { createForwarder, type Forwarder, forwardUrl } from '../listen/forward.ts';
 import { type EventFilter, eventFilter } from '../listen/patterns.ts';
-import { drained, type Registration, register, type Wanted } from '../listen/registration.ts';
+import { defaultTitle, drained, type Registration, register, type Wanted } from '../listen/registration.ts';
 import { createResigner } from '../listen/resign.ts';
 import { createSettler, openSaveFile, type Settler } from '../listen/settle.ts';
 import { openState, type StateFile, stateFolder } from '../listen/state.ts';
@@ -71,7 +70,7 @@ export async function listen(flags: ListenFlags, context: Context): Promise<Exit
   if (via === 'acceptor' && (flags.url !== undefined || flags.port !== undefined)) {
     throw usageError('--url and --port are for --via direct.');
   }
-  const title = flags.title ?? `bellhop listen on ${hostname()}`.slice(0, 100);
+  const title = flags.title ?? defaultTitle();
   await beforeChange(
     {
       what: `Register webhook ${title}`,

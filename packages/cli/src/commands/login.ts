@@ -1,9 +1,10 @@
 // `bellhop login`: makes or replaces a profile. What is not given is asked for on a terminal. The profile is tried with a
 // real token call before it is saved, so that what is saved works.
 
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
-import { askChoice, askSecret, askText, canAsk } from '../ask.ts';
+import { type AnswerCheck, askChoice, askSecret, askText, canAsk } from '../ask.ts';
 import { calling, clientOf, readPrivateKey } from '../connect.ts';
 import { type ExitCode, exitCodes, usageError } from '../exit.ts';
 import { configPath, readConfig, type StoredProfile, writeConfig } from '../profiles/config-file.ts';
@@ -23,6 +24,8 @@ export interface LoginFlags {
   readonly json?: boolean;
 }
 
+/** Where `init` puts a key that it makes. */
+export const defaultKeyFile = 'upvest-key.pem';
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export async function login(given: string | undefined, flags: LoginFlags, context: Context): Promise<ExitCode> {
@@ -32,22 +35,30 @@ export async function login(given: string | undefined, flags: LoginFlags, contex
   const baseUrl = baseUrlOf(flags.env ?? flags.baseUrl ?? (await askBaseUrl(asking)));
   checkBaseUrl(baseUrl);
   const environment = environmentOf(baseUrl);
-  const name = given ?? (environment === 'other' ? new URL(baseUrl).hostname : environment);
+  const name = given ?? (environment === 'other' ? new URL(baseUrl).hostname.slice(0, 64) : environment);
   if (!/^[\w.-]{1,64}$/.test(name)) throw usageError(`A profile's name has letters, digits, - and _, not ${name}.`);
 
-  const needed = async (flag: string, value: string | undefined, question: string) =>
-    value ?? (asking ? askText(question) : missing(flag));
-  const clientId = await needed('--client-id', flags.clientId, 'Client id');
+  const needed = async (
+    flag: string,
+    value: string | undefined,
+    question: string,
+    more: { readonly initial?: string | undefined; readonly check?: AnswerCheck } = {},
+  ) => value ?? (asking ? askText(question, more) : missing(flag));
+  const clientId = await needed('--client-id', flags.clientId, 'Client id', { check: checkClientId });
   if (!uuid.test(clientId)) throw usageError(`The client id must be a UUID, not ${clientId}.`);
   const keyId = await needed('--key-id', flags.keyId, 'Key id (that you got for your public key)');
-  const file = await needed('--private-key-file', flags.privateKeyFile, 'Private key file (PEM)');
-  const privateKeyFile = resolve(file.replace(/^~(?=\/)/, homedir()));
+  const file = await needed('--private-key-file', flags.privateKeyFile, 'Private key file (PEM)', {
+    initial: existsSync(defaultKeyFile) ? defaultKeyFile : undefined,
+    check: (answer) => (existsSync(pathOf(answer)) ? undefined : `${pathOf(answer)} does not exist`),
+  });
+  const privateKeyFile = pathOf(file);
   const privateKey = await readPrivateKey({ privateKeyFile, profile: name });
   const isEncrypted = /ENCRYPTED/.test(privateKey);
 
   const secretOf = async (variable: string, question: string, wanted = true): Promise<string | undefined> =>
     env[variable] || (asking && wanted ? (await askSecret(question)) || undefined : undefined);
-  const clientSecret = await secretOf('BELLHOP_CLIENT_SECRET', 'Client secret');
+  const isNeeded = flags.check !== false || flags.storeSecret !== false;
+  const clientSecret = await secretOf('BELLHOP_CLIENT_SECRET', 'Client secret', isNeeded);
   const keyPassphrase = await secretOf('BELLHOP_KEY_PASSPHRASE', `Passphrase of ${privateKeyFile}`, isEncrypted);
   const operatorToken = await secretOf('BELLHOP_OPERATOR_TOKEN', 'Operator token', flags.operator === true);
 
@@ -74,7 +85,13 @@ export async function login(given: string | undefined, flags: LoginFlags, contex
       scopes,
       overrides: [],
     };
-    await calling(target, async () => (await clientOf(target, {}, context)).token());
+    try {
+      await calling(target, async () => (await clientOf(target, {}, context)).token());
+    } catch (error) {
+      // Whoever typed all of this does not want to type it again.
+      if (asking) output.note(`Once more with what you gave: bellhop login ${name} ${flagsOf(target)}`);
+      throw error;
+    }
   }
 
   // Whoever typed the secret wants to have it kept; from the environment it comes again next time.
@@ -103,9 +120,9 @@ export async function login(given: string | undefined, flags: LoginFlags, contex
       }),
     );
   else {
-    output.note(
-      `${output.noteColors.green('✓')} profile ${name} ${flags.check === false ? 'saved, not tried' : 'works and is saved'} in ${configPath(env)}`,
-    );
+    const outcome = flags.check === false ? 'saved, not tried' : 'works and is saved';
+    const secret = profile.client_secret === undefined ? '' : ', with the secret';
+    output.note(`${output.noteColors.green('✓')} profile ${name} ${outcome} in ${configPath(env)}${secret}`);
     output.note(`Next: bellhop webhooks list --profile ${name}`);
   }
   return exitCodes.ok;
@@ -118,12 +135,27 @@ async function askBaseUrl(asking: boolean): Promise<string> {
     { value: 'live', hint: 'Upvest, for real' },
     { value: 'bellhop', hint: 'a Bellhop service' },
   ]);
-  return where === 'bellhop' ? askText('Base URL', { placeholder: 'https://hooks.example' }) : where;
+  if (where !== 'bellhop') return where;
+  const check = (answer: string) => (isHttp(answer) ? undefined : 'It must be an http or https URL');
+  return askText('Base URL', { placeholder: 'https://hooks.example', check });
 }
 
-export function checkBaseUrl(baseUrl: string): void {
-  const isHttp = URL.canParse(baseUrl) && /^https?:$/.test(new URL(baseUrl).protocol);
-  if (!isHttp) throw usageError(`The base URL must be an http or https URL, not ${baseUrl}.`);
+function checkBaseUrl(baseUrl: string): void {
+  if (!isHttp(baseUrl)) throw usageError(`The base URL must be an http or https URL, not ${baseUrl}.`);
+}
+
+function isHttp(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+export const checkClientId: AnswerCheck = (answer) => (uuid.test(answer) ? undefined : 'It must be a UUID');
+
+function pathOf(given: string): string {
+  return resolve(given.replace(/^~(?=\/)/, homedir()));
+}
+
+function flagsOf({ baseUrl, clientId, keyId, privateKeyFile }: Target): string {
+  return `--base-url ${baseUrl} --client-id ${clientId} --key-id ${keyId} --private-key-file ${privateKeyFile}`;
 }
 
 function missing(flag: string): never {

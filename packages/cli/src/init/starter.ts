@@ -1,8 +1,9 @@
 // The first handler of a project, for the framework that its package.json names. It is one file that runs as it is; what it
 // needs comes from the environment, or from the dev.json of `bellhop dev`.
 
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isRecord } from '../json.ts';
 
 export const frameworks = ['node', 'express', 'fastify', 'hono', 'koa', 'next'] as const;
@@ -11,6 +12,8 @@ export type Framework = (typeof frameworks)[number];
 interface Shape {
   readonly file: string;
   readonly imports: readonly string[];
+  /** Of the registry, besides our own. */
+  readonly packages: readonly string[];
   /** From which part of the package the adapter comes. */
   readonly adapter: readonly [name: string, from: string];
   readonly serve: string;
@@ -20,12 +23,14 @@ const shapes: Readonly<Record<Framework, Shape>> = {
   node: {
     file: 'webhooks.mjs',
     imports: ["import { createServer } from 'node:http';"],
+    packages: [],
     adapter: ['toNode', '@bellhop/handler'],
     serve: 'createServer(toNode(webhooks)).listen(port, ready);',
   },
   express: {
     file: 'webhooks.mjs',
     imports: ["import express from 'express';"],
+    packages: ['express'],
     adapter: ['toExpress', '@bellhop/handler/express'],
     serve:
       "// Above any express.json(): the signature is over the raw body.\nexpress().post('/webhooks', toExpress(webhooks)).listen(port, ready);",
@@ -33,12 +38,14 @@ const shapes: Readonly<Record<Framework, Shape>> = {
   fastify: {
     file: 'webhooks.mjs',
     imports: ["import Fastify from 'fastify';"],
+    packages: ['fastify'],
     adapter: ['toFastify', '@bellhop/handler/fastify'],
     serve: 'const app = Fastify();\napp.register(toFastify(webhooks));\nawait app.listen({ port });\nready();',
   },
   hono: {
     file: 'webhooks.mjs',
     imports: ["import { serve } from '@hono/node-server';", "import { Hono } from 'hono';"],
+    packages: ['hono', '@hono/node-server'],
     adapter: ['toHono', '@bellhop/handler/hono'],
     serve:
       "const app = new Hono();\napp.post('/webhooks', toHono(webhooks));\nserve({ fetch: app.fetch, port }, ready);",
@@ -46,6 +53,7 @@ const shapes: Readonly<Record<Framework, Shape>> = {
   koa: {
     file: 'webhooks.mjs',
     imports: ["import Koa from 'koa';"],
+    packages: ['koa'],
     adapter: ['toKoa', '@bellhop/handler/koa'],
     serve:
       'const app = new Koa();\n// Above any body parser: the signature is over the raw body.\napp.use(toKoa(webhooks));\napp.listen(port, ready);',
@@ -53,6 +61,7 @@ const shapes: Readonly<Record<Framework, Shape>> = {
   next: {
     file: 'app/webhooks/route.js',
     imports: [],
+    packages: ['next'],
     adapter: ['toRouteHandler', '@bellhop/handler/next'],
     serve: 'export const POST = toRouteHandler(webhooks);',
   },
@@ -73,6 +82,14 @@ export async function frameworkOf(folder: string): Promise<Framework> {
       frameworks.filter((known) => known === name && name in dependencies),
     )[0] ?? 'node'
   );
+}
+
+/** What the starter imports and no folder from here up has installed. */
+export function missingPackages(folder: string, framework: Framework): readonly string[] {
+  const folders = [folder];
+  for (let at = folder; dirname(at) !== at; at = dirname(at)) folders.push(dirname(at));
+  const isThere = (name: string) => folders.some((at) => existsSync(join(at, 'node_modules', name)));
+  return ['@bellhop/client', '@bellhop/handler', ...shapes[framework].packages].filter((name) => !isThere(name));
 }
 
 export function starter(framework: Framework): { readonly file: string; readonly text: string } {

@@ -1,6 +1,7 @@
 // The webhook of `listen`: found again by its title when an earlier run was killed, made otherwise; its URL is patched and
 // it is never deleted while events wait in it.
 
+import { hostname } from 'node:os';
 import type { Client, Webhook } from '@bellhop/client';
 import { calling } from '../connect.ts';
 import { isRecord } from '../json.ts';
@@ -21,6 +22,11 @@ export interface Registration {
   readonly reused: boolean;
   /** Others with the same title, which are left alone. */
   readonly twins: readonly string[];
+}
+
+/** The same at every run on this machine: that is how the webhook is found again. */
+export function defaultTitle(): string {
+  return `bellhop listen on ${hostname()}`.slice(0, 100);
 }
 
 export async function register(client: Client, target: Target, wanted: Wanted): Promise<Registration> {
