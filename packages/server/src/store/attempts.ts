@@ -43,7 +43,7 @@ export interface AttemptFilter {
   readonly limit: number;
 }
 
-const columns = `id, webhook_id, client_id, partition, kind, package_id, attempt, first_offset, last_offset, event_count,
+const columns = `attempts.id, webhook_id, client_id, partition, kind, package_id, attempt, first_offset, last_offset, event_count,
   bytes, url, started_at, duration_ms, ok, reason, status,
   to_char(started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as started_text`;
 
@@ -81,18 +81,27 @@ export async function findAttempt(db: Queryable, id: string): Promise<AttemptDet
   return row;
 }
 
-/** Deliveries whose package reached over an offset, newest first. `since` bounds the search: no attempt is older. */
+/** By webhook, deliveries whose package reached over an offset, newest first. `since`: no attempt is older. */
 export async function attemptsOfOffset(
   db: Queryable,
-  webhookId: string,
+  webhookIds: readonly string[],
   offset: number,
   since: Date,
   limit: number,
-): Promise<AttemptRow[]> {
-  return db.query<AttemptRow>(
-    `select ${columns} from attempts
-     where webhook_id = $1 and kind = 'delivery' and first_offset <= $2 and last_offset >= $2 and started_at >= $3
-     order by started_at desc, id desc limit $4`,
-    [webhookId, offset, since, limit],
+): Promise<ReadonlyMap<string, readonly AttemptRow[]>> {
+  const rows = await db.query<AttemptRow>(
+    `select a.* from unnest($1::uuid[]) as w (id) cross join lateral (
+       select ${columns} from attempts
+       where webhook_id = w.id and kind = 'delivery' and first_offset <= $2 and last_offset >= $2 and started_at >= $3
+       order by started_at desc, attempts.id desc limit $4
+     ) a`,
+    [webhookIds, offset, since, limit],
   );
+  const byWebhook = new Map<string, AttemptRow[]>();
+  for (const row of rows) {
+    const known = byWebhook.get(row.webhook_id);
+    if (known) known.push(row);
+    else byWebhook.set(row.webhook_id, [row]);
+  }
+  return byWebhook;
 }

@@ -10,6 +10,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { filterConditions } from '../log/postgres-log.ts';
 import type { Database, Parameter, Queryable } from './database.ts';
+import { offsetsBefore, readEdges } from './log-times.ts';
 
 export interface PositionRow {
   readonly id: string;
@@ -156,36 +157,23 @@ export async function listParked(
   );
 }
 
-/** Whether a skip, or a replay forward, passed over an offset. */
-export async function parkedOfOffset(db: Queryable, webhookId: string, offset: number): Promise<boolean> {
-  const rows = await db.query(
-    'select id from parked where webhook_id = $1 and first_offset <= $2 and last_offset >= $2 limit 1',
-    [webhookId, offset],
+/** Of these webhooks, those that a skip, or a replay forward, made pass over an offset. */
+export async function parkedOfOffset(
+  db: Queryable,
+  webhookIds: readonly string[],
+  offset: number,
+): Promise<ReadonlySet<string>> {
+  const rows = await db.query<{ webhook_id: string }>(
+    'select webhook_id from parked where webhook_id = any($1::uuid[]) and first_offset <= $2 and last_offset >= $2',
+    [webhookIds, offset],
   );
-  return rows.length > 0;
+  return new Set(rows.map((row) => row.webhook_id));
 }
 
 /** The offset of the last event appended before `time`; 0 when there is none. */
 export async function lastOffsetBefore(db: Queryable, partition: number, time: Date): Promise<number> {
-  const [edge] = await db.query<{ first: number | null; last: number | null }>(
-    'select min(event_offset) as first, max(event_offset) as last from events where partition = $1',
-    [partition],
-  );
-  if (edge?.first == null || edge.last == null) return 0;
-  // Append times grow with offsets: the first event at or after `time` is found by halving the range.
-  let low = edge.first;
-  let high = edge.last + 1;
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const [event] = await db.query<{ event_offset: number; is_before: boolean }>(
-      `select event_offset, appended_at < $3 as is_before from events
-       where partition = $1 and event_offset >= $2 order by event_offset limit 1`,
-      [partition, middle, time],
-    );
-    if (event?.is_before) low = event.event_offset + 1;
-    else high = middle;
-  }
-  return low - 1;
+  const edges = await readEdges(db, [{ partition, low: 0, high: Number.MAX_SAFE_INTEGER }]);
+  return (await offsetsBefore(db, edges, time)).get(partition) ?? 0;
 }
 
 export async function offsetOfEvent(db: Queryable, clientId: string, eventId: string): Promise<number | undefined> {

@@ -3,10 +3,11 @@
 import { matches } from '@bellhop/events';
 import { z } from 'zod';
 import { createdAtOf } from '../../delivery/package.ts';
-import { attemptsOfOffset } from '../../store/attempts.ts';
+import { type AttemptRow, attemptsOfOffset } from '../../store/attempts.ts';
 import type { Database } from '../../store/database.ts';
+import { searchEvents } from '../../store/event-search.ts';
 import { objectIdPattern, searchObject } from '../../store/object-search.ts';
-import { type EventRow, type FullEventRow, findEvents, listEvents } from '../../store/operator-events.ts';
+import { type EventRow, type FullEventRow, findEvents } from '../../store/operator-events.ts';
 import { listOperatorWebhooks, type OperatorWebhookRow } from '../../store/operator-webhooks.ts';
 import { findTenant } from '../../store/tenants.ts';
 import { parkedOfOffset } from '../../store/webhook-position.ts';
@@ -72,7 +73,9 @@ export const objectIdQuery = z.string().regex(objectIdPattern, 'must be 1 to 200
 export const searchedBackTo = z.iso
   .datetime()
   .nullable()
-  .describe('By object_id: how far back was looked; next_cursor goes on from there. null: to the beginning.');
+  .describe(
+    'How far back was looked; next_cursor goes on from there, after a short or empty page too. null: to the beginning.',
+  );
 
 export function eventRoutes(deps: ApiDependencies): Route[] {
   const { database } = deps;
@@ -103,17 +106,17 @@ export function eventRoutes(deps: ApiDependencies): Route[] {
         const below = query.cursor === undefined ? undefined : decodeBelow(query.cursor);
         if (query.cursor !== undefined && !below) return problem('bad_request', 'cursor: is not one of this list');
         if (query.object_id !== undefined) return byObject(query, query.object_id, below);
-        const rows = await listEvents(database, {
+        const { rows, more } = await searchEvents(database, {
           clientId: query.client_id,
           type: query.type,
           since: query.since,
           until: query.until,
           below,
-          limit: query.limit + 1,
+          limit: query.limit,
         });
-        const shown = rows.slice(0, query.limit);
-        const nextCursor = rows.length > query.limit ? encodeBelow(below, shown) : null;
-        return { status: 200, body: { data: shown.map(showEvent), next_cursor: nextCursor, searched_back_to: null } };
+        const cursor = more ? encodeCursor(more.below) : null;
+        const back = more?.searchedBackTo.toISOString() ?? null;
+        return { status: 200, body: { data: rows.map(showEvent), next_cursor: cursor, searched_back_to: back } };
       },
     }),
 
@@ -176,21 +179,23 @@ export async function waysOf(database: Database, event: FullEventRow): Promise<z
     clientId: event.client_id,
     limit: maxWebhooks,
     // What waits behind each webhook does not matter here.
-    maxScanned: 1,
+    maxScanned: 0,
   });
-  const ways = [];
-  for (const webhook of webhooks) ways.push(await wayTo(database, event, webhook));
-  return ways;
+  const ids = webhooks.map(({ id }) => id);
+  const since = new Date(event.appended_at.getTime() - clockSkewMs);
+  const [attempts, parked] = await Promise.all([
+    attemptsOfOffset(database, ids, event.event_offset, since, maxAttempts),
+    parkedOfOffset(database, ids, event.event_offset),
+  ]);
+  return webhooks.map((webhook) => showWay(event, webhook, attempts.get(webhook.id) ?? [], parked.has(webhook.id)));
 }
 
-async function wayTo(
-  database: Database,
+function showWay(
   event: FullEventRow,
   webhook: OperatorWebhookRow,
-): Promise<z.infer<typeof waySchema>> {
-  const since = new Date(event.appended_at.getTime() - clockSkewMs);
-  const attempts = await attemptsOfOffset(database, webhook.id, event.event_offset, since, maxAttempts);
-  const isParked = await parkedOfOffset(database, webhook.id, event.event_offset);
+  attempts: readonly AttemptRow[],
+  isParked: boolean,
+): z.infer<typeof waySchema> {
   const success = attempts.find((attempt) => attempt.ok);
   const state = wayState(event, webhook, success !== undefined, isParked);
   const isShown = state !== 'not matching';
@@ -249,12 +254,6 @@ export function showEvent(row: EventRow): z.infer<typeof eventSchema> {
 }
 
 /** A page of this list ends at another offset in each partition. */
-function encodeBelow(before: ReadonlyMap<number, number> | undefined, shown: readonly EventRow[]): string {
-  const below = new Map(before);
-  for (const row of shown) below.set(row.partition, row.event_offset);
-  return encodeCursor(below);
-}
-
 function encodeCursor(below: ReadonlyMap<number, number>): string {
   return Buffer.from(JSON.stringify([...below])).toString('base64url');
 }
