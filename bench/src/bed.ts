@@ -1,9 +1,10 @@
 // The bed that benchmarks lie in: one PostgreSQL cluster set for throughput, a fresh database per run, the service as a
 // process of its own (so that its CPU is its own), a sink, and webhooks made over the real API.
 
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { ServiceConfig } from '@bellhop/server';
 import postgres from 'postgres';
 import { Pool } from 'undici';
@@ -18,6 +19,8 @@ const settings = {
   synchronous_commit: 'on',
 };
 
+const run = promisify(execFile);
+
 export interface FreshDatabase {
   readonly url: string;
   readonly sql: postgres.Sql;
@@ -28,6 +31,8 @@ export interface FreshDatabase {
 
 export interface Bed {
   database(): Promise<FreshDatabase>;
+  /** Starts the database server again, with nothing of its data in memory. */
+  forget(): Promise<void>;
   /** CPU microseconds of all processes of the database server. */
   databaseCpuMicros(): Promise<number>;
   close(): Promise<void>;
@@ -55,6 +60,25 @@ export async function makeBed(): Promise<Bed> {
           await admin.unsafe(`drop database ${name} with (force)`);
         },
       };
+    },
+    async forget() {
+      await cluster.stop();
+      // Without data, `dd` only says that the file's pages in memory are not needed.
+      const evict = [
+        '-type',
+        'f',
+        '-size',
+        '+32k',
+        '-exec',
+        'dd',
+        'if={}',
+        'iflag=nocache',
+        'count=0',
+        'status=none',
+        ';',
+      ];
+      await run('find', [cluster.dataDir, ...evict]);
+      await cluster.start();
     },
     databaseCpuMicros: () => cpuOfTree(cluster.pid() ?? 0),
     async close() {
@@ -96,7 +120,7 @@ export interface RunningService {
   close(): Promise<void>;
 }
 
-const operatorToken = 'bench-operator-token-bench-operator-token';
+export const operatorToken = 'bench-operator-token-bench-operator-token';
 
 export async function startBenchService(
   databaseUrl: string,

@@ -1,4 +1,4 @@
-// npm run bench -- <name> [--rounds n]: measures, prints a table, writes bench/results/<name>.json.
+// npm run bench -- <name> [--rounds n] [--scale share]: measures, prints a table, writes bench/results/<name>.json.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -6,14 +6,15 @@ import { makeBed } from './bed.ts';
 import type { Benchmark } from './benchmark.ts';
 import { blocked } from './blocked.ts';
 import { compare } from './compare.ts';
+import { dashboard } from './dashboard.ts';
 import { deliver } from './deliver.ts';
 import { handler } from './handler.ts';
 import { idleWebhooks } from './idle-webhooks.ts';
 import { latency } from './latency.ts';
 import { machine, versions } from './machine.ts';
 import { memory } from './memory.ts';
-import { peers } from './peers.ts';
 import { noisyNeighbour } from './noisy-neighbour.ts';
+import { peers } from './peers.ts';
 import { publish } from './publish.ts';
 import { report } from './report.ts';
 import { type RoundResults, round3, runRounds } from './rounds.ts';
@@ -26,15 +27,20 @@ const benchmarks: readonly Benchmark[] = [
   latency,
   idleWebhooks,
   blocked,
-  memory,
   noisyNeighbour,
+  memory,
   handler,
   peers,
+  dashboard,
 ];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string' }, bench: { type: 'string', default: 'deliver' } },
+  options: {
+    rounds: { type: 'string' },
+    scale: { type: 'string', default: '1' },
+    bench: { type: 'string', default: 'deliver' },
+  },
 });
 const [name, ref] = positionals;
 const benchmark = benchmarks.find((each) => each.name === name);
@@ -48,23 +54,25 @@ if (name === 'compare' && ref !== undefined) {
 }
 if (!benchmark) {
   const names = benchmarks.map((each) => each.name).join('|');
-  process.stderr.write(`usage: npm run bench -- <${names}> [--rounds n]\n`);
+  process.stderr.write(`usage: npm run bench -- <${names}> [--rounds n] [--scale share]\n`);
   process.stderr.write('       npm run bench -- compare <git-ref> [--bench name] [--rounds n]\n');
   process.stderr.write('       npm run bench -- report\n');
   process.exit(2);
 }
 
 const rounds = Number(values.rounds ?? benchmark.defaultRounds ?? 5);
+const scale = Number(values.scale);
+const note = (line: string): void => void process.stderr.write(`${line}\n`);
 const bed = await makeBed();
 try {
   const started = machine();
-  const variants = await benchmark.variants(bed);
-  const results = await runRounds(variants, benchmark.ratios, rounds, (line) => process.stderr.write(`${line}\n`));
+  const variants = await benchmark.variants(bed, { scale, report: note });
+  const results = await runRounds(variants, benchmark.ratios, rounds, note);
   const document = {
     name: benchmark.name,
     question: benchmark.question,
     caveat: benchmark.caveat,
-    command: `npm run bench -- ${benchmark.name} --rounds ${rounds}`,
+    command: `npm run bench -- ${benchmark.name} --rounds ${rounds}${scale === 1 ? '' : ` --scale ${scale}`}`,
     measuredAt: new Date().toISOString(),
     machine: started,
     versions: versions(['postgres', 'undici', 'hono', ...(benchmark.packages ?? [])]),
@@ -75,6 +83,7 @@ try {
   await mkdir(folder, { recursive: true });
   await writeFile(new URL(`${benchmark.name}.json`, folder), `${JSON.stringify(document, undefined, 2)}\n`);
   print(results);
+  for (const line of benchmark.summary?.(results) ?? []) process.stdout.write(`${line}\n`);
 } finally {
   await bed.close();
 }
