@@ -102,7 +102,10 @@ export async function startReceiver(): Promise<Receiver> {
   return Object.assign(receiver, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks?x=1` });
 }
 
-export async function startDelivery(database: Database, options: { partitions?: number; ringBytes?: number } = {}) {
+export async function startDelivery(
+  database: Database,
+  options: { partitions?: number; ringBytes?: number; leaseMs?: number } = {},
+) {
   await migrate(database);
   await ensurePartitions(database, options.partitions ?? 2);
   const errors: unknown[] = [];
@@ -121,6 +124,7 @@ export async function startDelivery(database: Database, options: { partitions?: 
       sender,
       signals,
       clock,
+      leaseMs: options.leaseMs,
       onError,
       ...(options.ringBytes === undefined ? {} : { ringBytes: options.ringBytes }),
     });

@@ -8,7 +8,7 @@
 import type { Database } from '../store/database.ts';
 import { partitionLockClass } from './ledger.ts';
 
-export const leaseMs = 5_000;
+export const defaultLeaseMs = 5_000;
 
 export interface OwnedPartition {
   readonly id: number;
@@ -22,15 +22,20 @@ export interface Lease {
   readonly epoch: number;
 }
 
-const leaseEnd = `now() + ${leaseMs} * interval '1 millisecond'`;
-
 export class Leases {
   readonly #database: Database;
   readonly #worker: string;
+  /** Workers that were not seen for that long count as gone: the same for all workers of a database. */
+  readonly leaseMs: number;
 
-  constructor(database: Database, workerId: string) {
+  constructor(database: Database, workerId: string, leaseMs = defaultLeaseMs) {
     this.#database = database;
     this.#worker = workerId;
+    this.leaseMs = leaseMs;
+  }
+
+  get #leaseEnd(): string {
+    return `now() + ${this.leaseMs} * interval '1 millisecond'`;
   }
 
   /** Says that this worker lives; answers how many partitions are its share. */
@@ -40,7 +45,7 @@ export class Leases {
       [this.#worker],
     );
     const [row] = await this.#database.query<{ workers: number; partitions: number }>(
-      `select (select count(*) from workers where seen_at > now() - ${leaseMs} * interval '1 millisecond') as workers,
+      `select (select count(*) from workers where seen_at > now() - ${this.leaseMs} * interval '1 millisecond') as workers,
         (select count(*) from partitions) as partitions`,
     );
     return row ? Math.ceil(row.partitions / Math.max(1, row.workers)) : 0;
@@ -64,7 +69,7 @@ export class Leases {
         [partitionLockClass, candidates.map((row) => row.id)],
       );
       return tx.query<OwnedPartition & Record<string, unknown>>(
-        `update partitions set owner = $1, epoch = epoch + 1, lease_until = ${leaseEnd}
+        `update partitions set owner = $1, epoch = epoch + 1, lease_until = ${this.#leaseEnd}
          where id = any($2::integer[]) and ${free} returning id, epoch, head, checkpoint`,
         [this.#worker, locked.map((row) => row.id)],
       );
@@ -74,7 +79,7 @@ export class Leases {
   /** The given partitions that are still this worker's, with their heads; whatever is missing was lost. */
   async renew(held: readonly number[]): Promise<Map<number, { epoch: number; head: number }>> {
     const rows = await this.#database.query<{ id: number; epoch: number; head: number }>(
-      `update partitions set lease_until = ${leaseEnd}
+      `update partitions set lease_until = ${this.#leaseEnd}
        where owner = $1 and id = any($2::integer[]) returning id, epoch, head`,
       [this.#worker, held],
     );

@@ -11,7 +11,7 @@ import type { Observer } from '../observe/observer.ts';
 import type { Database } from '../store/database.ts';
 import type { Signals } from '../store/signals.ts';
 import type { Clock } from './clock.ts';
-import { Leases, leaseMs } from './leases.ts';
+import { Leases } from './leases.ts';
 import type { Ledger } from './ledger.ts';
 import type { Sender } from './outcome.ts';
 import { PartitionRunner } from './partition-runner.ts';
@@ -27,6 +27,8 @@ export interface WorkerOptions {
   readonly clock: Clock;
   /** Memory for the recent ends of all partitions. Default 64 MiB. */
   readonly ringBytes?: number;
+  /** Default 5 s. */
+  readonly leaseMs?: number | undefined;
   readonly onError: (error: unknown, where: string) => void;
   readonly observer?: Pick<Observer, 'attempted'> | undefined;
 }
@@ -55,7 +57,7 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#leases = new Leases(options.database, this.id);
+    this.#leases = new Leases(options.database, this.id, options.leaseMs);
     this.#ringBudget = new RingBudget(options.ringBytes ?? defaultRingBytes);
   }
 
@@ -136,7 +138,7 @@ export class Worker {
     const askedAtMs = this.#options.clock.monotonicMs();
     const asked = this.owned();
     const held = await this.#leases.renew(asked.map(({ id }) => id));
-    this.#leaseUntilMs = askedAtMs + leaseMs - leaseMarginMs;
+    this.#leaseUntilMs = askedAtMs + this.#leases.leaseMs - leaseMarginMs;
     for (const partition of asked) {
       const row = held.get(partition.id);
       if (row?.epoch !== partition.epoch) this.#lose(partition);
