@@ -14,6 +14,7 @@ import { needBuild } from '../../../../test/support/build.ts';
 import { freshDatabase, needsPostgres, postgresUrl } from '../../../../test/support/postgres.ts';
 import { temporaryFolder } from '../program.fixture.ts';
 import { type Ended, ended } from '../service.fixture.ts';
+import { inTerminal, keys, type TerminalRun } from '../terminal.fixture.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 
@@ -251,6 +252,39 @@ describe.each([
       expect(await json('purge', '--done-before', soon, '--yes')).toEqual({ count: 1, dry_run: false });
       expect((await cli('show', ids.done)).code).toBe(1);
     } finally {
+      await world.close();
+    }
+  });
+});
+
+describe('bellhop inbox in a terminal', () => {
+  it('asks, and does nothing without a yes', { timeout }, async () => {
+    const world = await worldOf(await openFile());
+    const runs: TerminalRun[] = [];
+    const replay = () => {
+      const run = inTerminal(['inbox', 'replay', '--since', '1h'], { env: world.env, cwd: folder.path });
+      runs.push(run);
+      return run;
+    };
+    try {
+      const { ids, handler, ran } = world;
+      const declined = replay();
+      await declined.see(/Process 1 event once more\?/);
+      // No is what stands there.
+      declined.type(keys.enter);
+      expect(await declined.exit()).toBe(3);
+      expect(declined.screen()).toMatch(/Declined; nothing was changed/);
+      await handler.drain();
+      expect(ran).toEqual([ids.done]);
+      const agreed = replay();
+      await agreed.see(/Process 1 event once more\?/);
+      agreed.type('y');
+      expect(await agreed.exit()).toBe(0);
+      expect(agreed.screen()).toMatch(/✓ replaying 1 event/);
+      await handler.drain();
+      expect(ran).toEqual([ids.done, `${ids.done} again`]);
+    } finally {
+      for (const run of runs) await run.kill();
       await world.close();
     }
   });

@@ -101,31 +101,34 @@ async function openDatabase(url: string, table: string): Promise<Opened> {
   if (parsed === undefined || !/^postgres(ql)?:$/.test(parsed.protocol)) {
     throw usageError('That is no PostgreSQL address.', 'For example postgres://user@host:5432/database.');
   }
-  const [{ default: postgres }, { postgresInbox }, { inboxAdmin }] = await Promise.all([
-    import('postgres'),
+  const [{ default: pg }, { postgresInbox }, { inboxAdmin }] = await Promise.all([
+    import('pg'),
     import('@bellhop/handler/postgres'),
     import('@bellhop/handler'),
   ]);
-  const sql = postgres(url, {
-    max: 1,
-    connect_timeout: 10,
-    onnotice: () => undefined,
-    connection: { application_name: 'bellhop inbox' },
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 2,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'bellhop inbox',
   });
+  // A connection that breaks while nothing is asked of it: the next statement tells.
+  pool.on('error', () => undefined);
   try {
-    return { inbox: inboxAdmin(postgresInbox(sql, { table })), close: () => sql.end({ timeout: 5 }) };
+    return { inbox: inboxAdmin(postgresInbox(pool, { table })), close: () => pool.end() };
   } catch (error) {
-    await sql.end({ timeout: 5 });
+    await pool.end();
     // The only thing that is checked here.
     throw error instanceof TypeError ? usageError(`--table: ${error.message}.`) : error;
   }
 }
 
+/** Codes of the system and of PostgreSQL (SQLSTATE), and what the driver says where it has no code. */
 const notReachable =
-  /^(E(CONNREFUSED|CONNRESET|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN|PIPE|TIMEDOUT)|CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|57P0\d|53300)$/;
+  /^(E(CONNREFUSED|CONNRESET|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN|PIPE|TIMEDOUT)|57P0\d|53300|timeout .*|.* terminated .*)$/;
 
 function databaseFailure(error: unknown, table: string): unknown {
-  if (!isSystemError(error)) return error;
+  if (!(error instanceof Error) || error instanceof CliError) return error;
   const code = reasonOf(error);
   if (notReachable.test(code)) {
     return new CliError(exitCodes.unreachable, `The database cannot be reached (${code}).`, 'Is the address right?', {
@@ -136,11 +139,12 @@ function databaseFailure(error: unknown, table: string): unknown {
   if (code === '42P01' || code === '3F000') {
     return usageError(`There is no inbox in the table ${table}.`, 'Name its table with --table, or run migrate().');
   }
-  if (/^28|^42501$|SASL|AUTH/.test(code)) {
+  if (/^28|^42501$|^SASL/.test(code)) {
     return new CliError(exitCodes.unauthorised, `The database refuses: ${error.message}.`, 'Password: PGPASSWORD.', {
       cause: error,
     });
   }
+  if (!isSystemError(error)) return error;
   return new CliError(exitCodes.failed, `The database failed: ${error.message} (${code}).`, undefined, {
     cause: error,
   });
