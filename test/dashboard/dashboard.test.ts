@@ -1,15 +1,13 @@
 // The dashboard in a real browser, against a real service under load with failing, slow and absent endpoints: every page
 // and every button, read as a person reads them. Screenshots go to test-results/dashboard.
 
-import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { dashboardFolder } from '@bellhop/dashboard';
 import { generateSigningKey, publicPem } from '@bellhop/signatures';
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { needBuild } from '../support/build.ts';
 import {
   accessibilityFaults,
   chromiumPath,
@@ -19,9 +17,8 @@ import {
   startBrowser,
   type WatchedPage,
 } from './browser.ts';
+import { type Driver, drive } from './driver.ts';
 import { operatorToken, startWorld, type World } from './world.ts';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
 
 describe.skipIf(chromiumPath === undefined)(`the dashboard${skipReason}`, () => {
   let world: World;
@@ -30,7 +27,7 @@ describe.skipIf(chromiumPath === undefined)(`the dashboard${skipReason}`, () => 
   let page: Page;
 
   beforeAll(async () => {
-    await promisify(execFile)('npm', ['run', 'build', '-w', 'packages/dashboard'], { cwd: root });
+    needBuild();
     [world, browser] = await Promise.all([startWorld(), startBrowser()]);
   });
   afterAll(async () => {
@@ -46,39 +43,10 @@ describe.skipIf(chromiumPath === undefined)(`the dashboard${skipReason}`, () => 
     await page.context().close();
   });
 
-  async function signIn(path = '/'): Promise<void> {
-    const { url } = await world.operator<{ url: string }>('POST', '/operator/session');
-    await page.goto(url);
-    if (path !== '/') await page.goto(`/dashboard${path}`);
-    await page.locator('.link.live').waitFor();
-  }
-
-  /** Presses a button of the page, reads the dialog, fills its fields, and confirms. */
-  async function act(
-    where: Page | Locator,
-    label: string,
-    confirm: string,
-    fields: Record<string, string> = {},
-  ): Promise<string> {
-    await where.getByRole('button', { name: label, exact: true }).first().click();
-    const dialog = page.getByRole('dialog');
-    await dialog.waitFor();
-    await page.waitForFunction(
-      () => !document.querySelector('dialog[open] .explain')?.textContent?.includes('Counting'),
-    );
-    const explained = await dialog.locator('.explain').innerText();
-    for (const [name, value] of Object.entries(fields)) {
-      const field = dialog.locator(`[name=${name}]`);
-      if ((await field.evaluate((element) => element.tagName)) === 'SELECT') await field.selectOption(value);
-      else await field.fill(value);
-    }
-    await dialog.getByRole('button', { name: confirm, exact: true }).click();
-    return explained;
-  }
-
-  const result = (text: string | RegExp): Promise<void> =>
-    page.getByRole('status').filter({ hasText: text }).first().waitFor();
-  const heading = (name: string | RegExp): Promise<void> => page.getByRole('heading', { name }).first().waitFor();
+  const signIn: Driver['signIn'] = (path) => drive(page, world).signIn(path);
+  const act: Driver['act'] = (...action) => drive(page, world).act(...action);
+  const result: Driver['result'] = (text) => drive(page, world).result(text);
+  const heading: Driver['heading'] = (name) => drive(page, world).heading(name);
 
   it('asks for the operator token, refuses a wrong one, and keeps the right one out of reach of scripts', async () => {
     const first = await page.goto('/dashboard/webhooks');
@@ -143,6 +111,7 @@ describe.skipIf(chromiumPath === undefined)(`the dashboard${skipReason}`, () => 
     await page.getByText('No webhook fits.').waitFor();
     await page.getByRole('link', { name: 'Show all' }).click();
     await page.getByRole('link', { name: 'Order feed' }).waitFor();
+    await page.getByRole('img', { name: 'Attempts in 1 of the last 24 hours, no failure' }).first().waitFor();
     await shoot(page, 'webhooks');
     await page.keyboard.press('j');
     await page.keyboard.press('j');
@@ -162,6 +131,16 @@ describe.skipIf(chromiumPath === undefined)(`the dashboard${skipReason}`, () => 
     expect(await page.locator('.line').innerText()).toMatch(
       /retrying for .*attempt \d+: The handler failed: 500 from 127\.0\.0\.1:\d+, (next try in \d+ s|trying now)\. [\d,]+ events wait\./,
     );
+    const waited = page.getByRole('region', { name: 'How long the oldest event waited' });
+    await waited.locator('canvas').waitFor();
+    await waited.getByText('The same as a table').click();
+    await waited
+      .getByRole('cell', { name: /^\d+ (s|min)/ })
+      .first()
+      .waitFor();
+    await waited.getByRole('button', { name: '24 h' }).click();
+    await waited.getByRole('cell').first().waitFor({ state: 'detached' });
+    await waited.locator('canvas').waitFor();
     await shoot(page, 'webhook');
     await page.getByRole('link', { name: 'See what was sent and answered' }).click();
     await page.getByText('database is locked').waitFor();

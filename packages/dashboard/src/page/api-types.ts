@@ -12,6 +12,8 @@ export interface Session {
   readonly actor: string;
   readonly role: Role;
   readonly expires_at: string | null;
+  /** Of a tenant link: whose it is. */
+  readonly tenant?: string;
 }
 
 export interface BlockedWebhook {
@@ -25,6 +27,7 @@ export interface BlockedWebhook {
   readonly status: number | null;
   readonly attempts: number;
   readonly next_attempt_at: string | null;
+  readonly muted_until: string | null;
   readonly oldest_at: string | null;
   readonly events: number;
   readonly at_least: boolean;
@@ -38,6 +41,7 @@ export interface Overview {
     readonly behind: number;
     readonly flowing: number;
     readonly disabled: number;
+    readonly muted: number;
   };
   readonly oldest_at: string | null;
   readonly unowned_partitions: number;
@@ -76,15 +80,13 @@ export interface Webhook {
   readonly created_at: string;
   readonly updated_at: string;
   readonly state: State;
-  readonly partition: number;
-  readonly cursor: number;
-  readonly head: number;
+  /** These four are the operator's alone. */
+  readonly partition?: number;
+  readonly cursor?: number;
+  readonly head?: number;
+  readonly muted_until?: string | null;
   readonly lag: { readonly events: number; readonly seconds: number; readonly at_least: boolean };
-  readonly pending: {
-    readonly package_id: string | null;
-    readonly first_offset: number;
-    readonly last_offset: number;
-  } | null;
+  readonly pending: { readonly package_id: string | null } | null;
   readonly attempts: number;
   readonly blocked_since: string | null;
   readonly reason: string | null;
@@ -129,7 +131,7 @@ export interface AttemptDetail extends Attempt {
     readonly excerpt: string | null;
   } | null;
   readonly events:
-    | readonly { readonly id: string; readonly type: string; readonly created_at: string; readonly offset: number }[]
+    | readonly { readonly id: string; readonly type: string; readonly created_at: string; readonly offset?: number }[]
     | null;
 }
 
@@ -138,10 +140,30 @@ export interface Event {
   readonly created_at: string;
   readonly type: string;
   readonly client_id: string;
-  readonly partition: number;
-  readonly offset: number;
+  /** Partition and offset are the operator's alone. */
+  readonly partition?: number;
+  readonly offset?: number;
   readonly appended_at: string;
   readonly bytes: number;
+}
+
+export interface EventPage extends Page<Event> {
+  readonly searched_back_to: string | null;
+}
+
+export interface History {
+  readonly read_back_to: string | null;
+  readonly points: readonly {
+    readonly at: string;
+    readonly ok: number;
+    readonly failed: number;
+    readonly events: number;
+    readonly lag_seconds: number;
+  }[];
+}
+
+export interface Activity {
+  readonly data: readonly { readonly webhook_id: string; readonly hours: string }[];
 }
 
 export interface Way {
@@ -175,6 +197,21 @@ export interface TenantKey {
   readonly algorithm: string;
   readonly public_key: string;
   readonly created_at: string;
+  readonly last_used_at: string | null;
+}
+
+export interface TenantLink {
+  readonly id: string;
+  readonly made_by: string;
+  readonly created_at: string;
+  readonly expires_at: string;
+  readonly opened_at: string | null;
+}
+
+export interface RefusedCalls {
+  readonly reason: string;
+  readonly calls: number;
+  readonly last_hour: string;
 }
 
 export interface AuditEntry {
@@ -228,8 +265,8 @@ export interface System {
 
 export interface Parked {
   readonly id: string;
-  readonly first_offset: number;
-  readonly last_offset: number;
+  readonly first_offset?: number;
+  readonly last_offset?: number;
   readonly events: number;
   readonly reason: string | null;
   readonly parked_at: string;

@@ -4,6 +4,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Session } from './api-types.ts';
+import { isView, pathOf } from './view.ts';
 
 export type Result<T> =
   | { readonly ok: true; readonly value: T }
@@ -23,7 +24,7 @@ export async function call<T>(
 ): Promise<Result<T>> {
   let response: Response;
   try {
-    response = await fetch(path, {
+    response = await fetch(pathOf(path), {
       method,
       headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -100,7 +101,8 @@ export function useApi<T>(path: string | undefined, everyMs?: number): Loaded<T>
 
 export async function loadSession(): Promise<void> {
   const result = await call<Session>('GET', '/operator/session');
-  if (result.ok) session.value = result.value;
+  // A link's session has no role: it reads.
+  if (result.ok) session.value = isView ? { ...result.value, actor: 'tenant link', role: 'read' } : result.value;
   else if (result.status !== 401 && session.value === undefined) setTimeout(() => void loadSession(), 1_000);
 }
 

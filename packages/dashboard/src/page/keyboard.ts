@@ -1,25 +1,28 @@
 // Keys: `/` to the search field, `g` and a letter to a page, `j` and `k` through rows, `?` for help, Escape out of a field.
 
-export const keys = [
-  ['/', 'search'],
+import { isView } from './view.ts';
+
+const operatorKeys = [
   ['g n', 'Now'],
-  ['g w', 'Webhooks'],
-  ['g e', 'Events'],
   ['g t', 'Tenants'],
   ['g s', 'System'],
   ['g y', 'Try it'],
+] as const;
+
+export const keys = [
+  ['/', 'search'],
+  ['g w', 'Webhooks'],
+  ['g e', 'Events'],
+  ...(isView ? [] : operatorKeys),
   ['j  k', 'next, previous row'],
   ['Enter', 'open the row'],
   ['?', 'this list'],
 ] as const;
 
 const pages: Readonly<Record<string, string>> = {
-  n: '/',
   w: '/webhooks',
   e: '/events',
-  t: '/tenants',
-  s: '/system',
-  y: '/try',
+  ...(isView ? {} : { n: '/', t: '/tenants', s: '/system', y: '/try' }),
 };
 
 export function listenToKeys(go: (path: string) => void, help: () => void): () => void {

@@ -1,9 +1,12 @@
 // The live numbers. When the stream breaks or goes quiet, what is shown is called old at once ("as of …"), and the page
 // goes on trying by itself; numbers become live again with the first new one, never before.
+//
+// A tenant link has no stream: its page asks whether the link still holds, and an answer means that what is shown is.
 
 import { signal } from '@preact/signals';
-import { session } from './api.ts';
-import type { Overview } from './api-types.ts';
+import { call, session } from './api.ts';
+import type { Overview, Session } from './api-types.ts';
+import { isView } from './view.ts';
 
 export const overview = signal<Overview | undefined>(undefined);
 /** `live`: a number came within the last seconds. */
@@ -15,6 +18,7 @@ export const now = signal(Date.now());
 
 const quietMs = 5_000;
 const reconnectMs = 1_000;
+const askMs = 2_000;
 
 export function startLive(): void {
   setInterval(() => {
@@ -23,7 +27,18 @@ export function startLive(): void {
     const at = shownAt.value;
     if (link.value === 'live' && at !== undefined && Date.now() - at.getTime() > quietMs) link.value = 'lost';
   }, 1_000);
-  connect();
+  if (isView) void ask();
+  else connect();
+}
+
+async function ask(): Promise<void> {
+  const answer = await call<Session>('GET', '/operator/session');
+  if (answer.ok) {
+    shownAt.value = new Date();
+    now.value = Date.now();
+  }
+  link.value = answer.ok ? 'live' : 'lost';
+  if (session.value !== null) setTimeout(() => void ask(), askMs);
 }
 
 function connect(): void {

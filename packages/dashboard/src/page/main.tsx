@@ -9,29 +9,35 @@ import { clock, isUtc, switchUtc } from './format.ts';
 import { keys, listenToKeys } from './keyboard.ts';
 import { link, overview, shownAt, startLive } from './live.ts';
 import { AttemptPage, AttemptsPage } from './pages/attempts.tsx';
-import { EventPage, EventsPage } from './pages/events.tsx';
+import { EventsPage, OneEventPage } from './pages/events.tsx';
 import { NowPage } from './pages/now.tsx';
-import { SignInPage } from './pages/sign-in.tsx';
+import { LinkEndedPage, SignInPage } from './pages/sign-in.tsx';
 import { SystemPage } from './pages/system.tsx';
 import { TenantPage, TenantsPage } from './pages/tenants.tsx';
 import { TryPage } from './pages/try.tsx';
 import { WebhookPage } from './pages/webhook.tsx';
 import { WebhooksPage } from './pages/webhooks.tsx';
+import { base, isView } from './view.ts';
 
-const links = [
-  ['/', 'Now'],
-  ['/webhooks', 'Webhooks'],
-  ['/events', 'Events'],
-  ['/tenants', 'Tenants'],
-  ['/system', 'System'],
-  ['/try', 'Try it'],
-] as const;
+const links = isView
+  ? ([
+      ['/webhooks', 'Webhooks'],
+      ['/events', 'Events'],
+    ] as const)
+  : ([
+      ['/', 'Now'],
+      ['/webhooks', 'Webhooks'],
+      ['/events', 'Events'],
+      ['/tenants', 'Tenants'],
+      ['/system', 'System'],
+      ['/try', 'Try it'],
+    ] as const);
 
 function App() {
   if (session.value === undefined) return <p class="starting">Starting…</p>;
-  if (session.value === null) return <SignInPage />;
+  if (session.value === null) return isView ? <LinkEndedPage /> : <SignInPage />;
   return (
-    <Router base="/dashboard">
+    <Router base={base}>
       <Shell />
     </Router>
   );
@@ -60,6 +66,7 @@ function Shell() {
       <header class="shell">
         <Link href="/" class="brand">
           Bellhop
+          {isView ? <span class="whose"> · {session.value?.tenant}</span> : null}
         </Link>
         <nav aria-label="Pages">
           {links.map(([href, name]) => (
@@ -85,30 +92,34 @@ function Shell() {
           <button type="button" class="quiet" onClick={() => help.current?.showModal()} aria-label="Keyboard shortcuts">
             ?
           </button>
-          <a href="/docs">API</a>
+          {isView ? <Until /> : <a href="/docs">API</a>}
           <button
             type="button"
             class="quiet"
-            title={`Signed in as ${session.value?.actor}, role ${session.value?.role}`}
+            title={
+              isView
+                ? 'Forgets the link in this browser'
+                : `Signed in as ${session.value?.actor}, role ${session.value?.role}`
+            }
             onClick={() => void signOut()}
           >
-            Sign out
+            {isView ? 'Leave' : 'Sign out'}
           </button>
         </div>
       </header>
       <main id="main" ref={main} tabIndex={-1} class={link.value === 'lost' ? 'old' : ''}>
         <Switch>
-          <Route path="/" component={NowPage} />
+          <Route path="/" component={isView ? WebhooksPage : NowPage} />
           <Route path="/webhooks" component={WebhooksPage} />
           <Route path="/webhooks/:id">{({ id }) => <WebhookPage key={id} id={id} />}</Route>
           <Route path="/attempts" component={AttemptsPage} />
           <Route path="/attempts/:id">{({ id }) => <AttemptPage key={id} id={id} />}</Route>
           <Route path="/events" component={EventsPage} />
-          <Route path="/events/:id">{({ id }) => <EventPage key={id} id={id} />}</Route>
-          <Route path="/tenants" component={TenantsPage} />
-          <Route path="/tenants/:id">{({ id }) => <TenantPage key={id} id={id} />}</Route>
-          <Route path="/system" component={SystemPage} />
-          <Route path="/try" component={TryPage} />
+          <Route path="/events/:id">{({ id }) => <OneEventPage key={id} id={id} />}</Route>
+          {isView ? null : <Route path="/tenants" component={TenantsPage} />}
+          {isView ? null : <Route path="/tenants/:id">{({ id }) => <TenantPage key={id} id={id} />}</Route>}
+          {isView ? null : <Route path="/system" component={SystemPage} />}
+          {isView ? null : <Route path="/try" component={TryPage} />}
           <Route>
             <h1>There is no such page</h1>
             <p>
@@ -139,6 +150,12 @@ function Shell() {
   );
 }
 
+/** A tenant link only reads, and ends. */
+function Until() {
+  const until = session.value?.expires_at;
+  return <span class="muted">read only{until ? `, until ${clock(new Date(until)).slice(0, 5)}` : ''}</span>;
+}
+
 /** Green only while numbers really come; otherwise grey, with the time of those that are shown. */
 function Connection() {
   const at = shownAt.value;
@@ -159,7 +176,7 @@ function Connection() {
 
 async function signOut(): Promise<void> {
   await call('DELETE', '/operator/session');
-  location.assign('/dashboard');
+  location.assign(base);
 }
 
 function isUnder(path: string, href: string): boolean {
@@ -168,9 +185,12 @@ function isUnder(path: string, href: string): boolean {
 }
 
 effect(() => {
-  const retrying = overview.value?.webhooks.retrying ?? 0;
+  const { retrying: blocked = 0, muted = 0 } = overview.value?.webhooks ?? {};
+  // What a person has seen already calls nobody.
+  const retrying = blocked - muted;
   const isOld = link.value === 'lost';
-  document.title = `${isOld ? 'disconnected' : retrying > 0 ? `${retrying} stuck` : 'flowing'} · Bellhop`;
+  const state = isView ? (session.value?.tenant ?? 'tenant link') : retrying > 0 ? `${retrying} stuck` : 'flowing';
+  document.title = `${isOld ? 'disconnected' : state} · Bellhop`;
   const colour = isOld ? '%23888' : retrying > 0 ? '%23c62828' : '%232e7d32';
   const shape = retrying > 0 && !isOld ? "<path d='M8 1 L15 15 L1 15 Z'" : "<circle cx='8' cy='8' r='7'";
   const icon = document.querySelector('link[rel=icon]');

@@ -10,6 +10,7 @@ import { Chips } from '../ui/chips.tsx';
 import { Pager, usePaging } from '../ui/pager.tsx';
 import { Code, Copy, Fact, Problem, pretty, Skeleton, State, Table, Time } from '../ui/parts.tsx';
 import { RetryNow } from '../ui/webhook-actions.tsx';
+import { isView } from '../view.ts';
 
 export function AttemptsPage() {
   const [search, setSearch] = useSearchParams();
@@ -75,7 +76,7 @@ export function AttemptPage({ id }: { readonly id: string }) {
         {millis(attempt.duration_ms)}, <Time at={attempt.started_at} />. {attempt.ok ? '' : fixOf(attempt.reason)}
       </p>
       <div class="buttons">
-        {isPending && webhook ? <RetryNow webhook={webhook} attempts={webhook.attempts} /> : null}
+        {isPending && webhook && !isView ? <RetryNow webhook={webhook} attempts={webhook.attempts} /> : null}
         {request.headers === null || request.body === null ? null : <Copy text={curlOf(attempt)} what="as curl" />}
         {request.body === null ? null : <Copy text={request.body} what="body" />}
         {request.signature_base === null ? null : <Copy text={request.signature_base} what="signature base" />}
@@ -151,17 +152,22 @@ export function AttemptPage({ id }: { readonly id: string }) {
       {events === null ? null : (
         <section aria-labelledby="inside">
           <h2 id="inside">Events inside</h2>
-          <Table label="Events inside" head={['Event', 'Type', 'Created', 'Offset']}>
+          <Table
+            label="Events inside"
+            head={isView ? ['Event', 'Type', 'Created'] : ['Event', 'Type', 'Created', 'Offset']}
+          >
             {events.slice(0, 100).map((event) => (
               <tr key={event.id}>
                 <td>
-                  <Link href={`/events/${event.id}?client_id=${attempt.client_id}`}>{shortId(event.id)}</Link>
+                  <Link href={`/events/${event.id}${isView ? '' : `?client_id=${attempt.client_id}`}`}>
+                    {shortId(event.id)}
+                  </Link>
                 </td>
                 <td>{event.type}</td>
                 <td>
                   <Time at={event.created_at} />
                 </td>
-                <td class="number">{count(event.offset)}</td>
+                {event.offset === undefined ? null : <td class="number">{count(event.offset)}</td>}
               </tr>
             ))}
           </Table>

@@ -2,15 +2,24 @@
 
 import { Link, useLocation, useSearchParams } from 'wouter-preact';
 import { query, useApi } from '../api.ts';
-import type { Event, EventDetail, Page } from '../api-types.ts';
+import type { EventDetail, EventPage } from '../api-types.ts';
 import { bytes, count, hostOf, shortId, span } from '../format.ts';
 import { AttemptTable } from '../ui/attempt-table.tsx';
 import { Pager, usePaging } from '../ui/pager.tsx';
 import { Code, Copy, Fact, Problem, Skeleton, State, Table, Time } from '../ui/parts.tsx';
 import { Replay } from '../ui/webhook-actions.tsx';
+import { isView } from '../view.ts';
 
-const fields = ['id', 'type', 'client_id', 'since', 'until'] as const;
-const labels = { id: 'Event id', type: 'Type or category', client_id: 'Tenant id', since: 'Since', until: 'Until' };
+const allFields = ['id', 'type', 'object_id', 'client_id', 'since', 'until'] as const;
+const fields = isView ? allFields.filter((name) => name !== 'client_id') : allFields;
+const labels = {
+  id: 'Event id',
+  type: 'Type or category',
+  object_id: isView ? 'Object id' : 'Object id, with a tenant id',
+  client_id: 'Tenant id',
+  since: 'Since',
+  until: 'Until',
+};
 
 export function EventsPage() {
   const [search] = useSearchParams();
@@ -18,8 +27,8 @@ export function EventsPage() {
   const paging = usePaging();
   const given = Object.fromEntries(fields.map((name) => [name, search.get(name) ?? '']));
   const isAsked = Object.values(given).some((value) => value !== '');
-  const { data, error } = useApi<Page<Event>>(
-    `/operator/events${query({ ...given, since: instant(given['since']), until: instant(given['until']), cursor: paging.cursor, limit: '50' })}`,
+  const { data, error } = useApi<EventPage>(
+    `/operator/events${query({ ...given, since: instant(given['since']), until: instant(given['until']), cursor: paging.cursor, limit: String(pageRows) })}`,
     paging.cursor === undefined && given['id'] === '' ? 3_000 : undefined,
   );
   const submit = (event: SubmitEvent): void => {
@@ -62,15 +71,24 @@ export function EventsPage() {
         ) : null
       ) : data.data.length === 0 ? (
         <p class="empty">
-          {isAsked ? 'No event in the log fits. It may be older than the log keeps. ' : 'The log is empty. '}
-          <Link href="/try">Publish one</Link>
+          {data.searched_back_to !== null
+            ? 'None so far. '
+            : isAsked
+              ? 'No event in the log fits. It may be older than the log keeps. '
+              : 'The log is empty. '}
+          {isView || data.searched_back_to !== null ? null : <Link href="/try">Publish one</Link>}
         </p>
       ) : (
-        <Table label="Events" head={['Event', 'Type', 'Accepted', 'Tenant', 'Size', 'Offset']}>
+        <Table
+          label="Events"
+          head={
+            isView ? ['Event', 'Type', 'Accepted', 'Size'] : ['Event', 'Type', 'Accepted', 'Tenant', 'Size', 'Offset']
+          }
+        >
           {data.data.map((event) => (
             <tr key={`${event.client_id}/${event.id}`}>
               <td>
-                <Link href={`/events/${event.id}?client_id=${event.client_id}`} data-row>
+                <Link href={`/events/${event.id}${isView ? '' : `?client_id=${event.client_id}`}`} data-row>
                   {shortId(event.id)}
                 </Link>
               </td>
@@ -78,21 +96,31 @@ export function EventsPage() {
               <td>
                 <Time at={event.appended_at} />
               </td>
-              <td>
-                <Link href={`/tenants/${event.client_id}`}>{shortId(event.client_id)}</Link>
-              </td>
+              {isView ? null : (
+                <td>
+                  <Link href={`/tenants/${event.client_id}`}>{shortId(event.client_id)}</Link>
+                </td>
+              )}
               <td class="number">{bytes(event.bytes)}</td>
-              <td class="number">{count(event.offset)}</td>
+              {event.offset === undefined ? null : <td class="number">{count(event.offset)}</td>}
             </tr>
           ))}
         </Table>
       )}
+      {data?.searched_back_to && data.data.length < pageRows ? (
+        <p role="status">
+          Searched back to <Time at={data.searched_back_to} plain />, {count(data.data.length)} found on this page.
+          Older events are on the next one.
+        </p>
+      ) : null}
       <Pager paging={paging} next={data?.next_cursor} />
     </>
   );
 }
 
-export function EventPage({ id }: { readonly id: string }) {
+const pageRows = 50;
+
+export function OneEventPage({ id }: { readonly id: string }) {
   const [search] = useSearchParams();
   const { data: event, error } = useApi<EventDetail>(
     `/operator/events/${id}${query({ client_id: search.get('client_id') ?? '' })}`,
@@ -147,9 +175,11 @@ export function EventPage({ id }: { readonly id: string }) {
                 : null}
               {way.state === 'before start' ? 'published before the webhook was first enabled' : null}
             </p>
-            <div class="buttons">
-              <Replay webhook={{ id: way.webhook_id, title: way.title, url: way.url }} eventId={event.id} />
-            </div>
+            {isView ? null : (
+              <div class="buttons">
+                <Replay webhook={{ id: way.webhook_id, title: way.title, url: way.url }} eventId={event.id} />
+              </div>
+            )}
             {way.attempts.length === 0 ? null : <AttemptTable attempts={way.attempts.slice(0, 10)} />}
           </article>
         ))}
@@ -173,12 +203,16 @@ export function EventPage({ id }: { readonly id: string }) {
         </header>
         <Code label="The event as JSON" text={json} />
         <dl class="facts">
-          <Fact name="tenant">
-            <Link href={`/tenants/${event.client_id}`}>{event.client_id}</Link>
-          </Fact>
-          <Fact name="place">
-            offset {count(event.offset)} of partition {event.partition}
-          </Fact>
+          {isView ? null : (
+            <Fact name="tenant">
+              <Link href={`/tenants/${event.client_id}`}>{event.client_id}</Link>
+            </Fact>
+          )}
+          {event.offset === undefined ? null : (
+            <Fact name="place">
+              offset {count(event.offset)} of partition {event.partition}
+            </Fact>
+          )}
           <Fact name="created">
             <Time at={event.created_at} plain />
           </Fact>

@@ -9,7 +9,7 @@ import { says } from '../reasons.ts';
 import { FlowChart } from '../ui/chart.tsx';
 import { Chips } from '../ui/chips.tsx';
 import { Problem, Since, Skeleton, State, Table, Time } from '../ui/parts.tsx';
-import { RetryNow } from '../ui/webhook-actions.tsx';
+import { Mute, RetryNow } from '../ui/webhook-actions.tsx';
 
 const ranges = { '15m': '15 min', '1h': '1 h', '24h': '24 h' } as const;
 
@@ -58,7 +58,8 @@ function sentence({ webhooks, oldest_at: oldest, unowned_partitions: unowned }: 
   const waited = oldest === null ? '' : `; the oldest event has waited ${span(now.value - Date.parse(oldest))}`;
   if (webhooks.retrying > 0) {
     const are = webhooks.retrying === 1 ? 'is' : 'are';
-    return `${count(webhooks.retrying)} of ${counted(webhooks.total, 'webhook')} ${are} blocked${waited}.`;
+    const seen = webhooks.muted === 0 ? '' : `, ${count(webhooks.muted)} of them muted`;
+    return `${count(webhooks.retrying)} of ${counted(webhooks.total, 'webhook')} ${are} blocked${seen}${waited}.`;
   }
   if (unowned > 0) return `${counted(unowned, 'partition')} without a worker: nothing of theirs is delivered${waited}.`;
   if (webhooks.total === 0) return 'Nothing to deliver yet.';
@@ -126,6 +127,11 @@ function Blocked({ rows }: { readonly rows: readonly BlockedWebhook[] }) {
             <td>
               <Since at={row.blocked_since} />
               <div class="muted">{counted(row.attempts, 'attempt')}</div>
+              {row.muted_until === null ? null : (
+                <div class="muted">
+                  muted, ends <Time at={row.muted_until} />
+                </div>
+              )}
             </td>
             <td>{says(row.reason, row.status)}</td>
             <td class="number">
@@ -136,7 +142,10 @@ function Blocked({ rows }: { readonly rows: readonly BlockedWebhook[] }) {
               <Time at={row.next_attempt_at} />
             </td>
             <td>
-              <RetryNow webhook={{ id: row.webhook_id, title: row.title, url: row.url }} attempts={row.attempts} />
+              <div class="row-actions">
+                <RetryNow webhook={{ id: row.webhook_id, title: row.title, url: row.url }} attempts={row.attempts} />
+                <Mute webhook={{ id: row.webhook_id, title: row.title, url: row.url, muted_until: row.muted_until }} />
+              </div>
             </td>
           </tr>
         ))}

@@ -4,6 +4,16 @@
 import { useState } from 'preact/hooks';
 import { call } from '../api.ts';
 
+/** What is left of a tenant link that has ended. */
+export function LinkEndedPage() {
+  return (
+    <main class="sign-in">
+      <h1>This link has ended</h1>
+      <p>It was made for a short time, or was revoked. Ask whoever sent it for a new one.</p>
+    </main>
+  );
+}
+
 export function SignInPage() {
   const [error, setError] = useState<string>();
   const isExpired = new URLSearchParams(location.search).get('sign-in') === 'expired';

@@ -37,6 +37,12 @@ export function SystemPage() {
         )}
       </p>
       <Problem error={error} />
+      <div class="buttons">
+        <a href="/operator/support-bundle" download>
+          Support bundle
+        </a>
+        <span class="muted">the state of the service as a file: no secrets, no events</span>
+      </div>
       <dl class="facts">
         <Fact name="version">
           Bellhop {system.version} on Node.js {system.node}

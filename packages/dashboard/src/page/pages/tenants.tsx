@@ -7,6 +7,7 @@ import { hostOf, shortId } from '../format.ts';
 import { Action } from '../ui/action.tsx';
 import { Pager, usePaging } from '../ui/pager.tsx';
 import { Copy, Fact, Problem, Skeleton, State, Table, Time } from '../ui/parts.tsx';
+import { Links, MakeLink, Refused } from '../ui/tenant-parts.tsx';
 
 interface Created {
   readonly client_id: string;
@@ -163,6 +164,7 @@ export function TenantPage({ id }: { readonly id: string }) {
           }}
           done={() => 'Deleted.'}
         />
+        <MakeLink id={id} name={tenant.name} />
         <Link href={`/try?client_id=${id}`}>Publish an event for it</Link>
       </div>
       <dl class="facts">
@@ -209,7 +211,7 @@ export function TenantPage({ id }: { readonly id: string }) {
         ) : keys.length === 0 ? (
           <p class="empty">None: every call of this tenant is refused.</p>
         ) : (
-          <Table label="Keys" head={['Key id', 'Algorithm', 'Added', 'Do']}>
+          <Table label="Keys" head={['Key id', 'Algorithm', 'Added', 'Last used', 'Do']}>
             {keys.map((key) => (
               <tr key={key.key_id}>
                 <td>
@@ -219,6 +221,7 @@ export function TenantPage({ id }: { readonly id: string }) {
                 <td>
                   <Time at={key.created_at} />
                 </td>
+                <td>{key.last_used_at === null ? 'never' : <Time at={key.last_used_at} />}</td>
                 <td>
                   <Action
                     label="Revoke"
@@ -242,6 +245,8 @@ export function TenantPage({ id }: { readonly id: string }) {
           </Table>
         )}
       </section>
+      <Links id={id} />
+      <Refused id={id} />
       <section aria-labelledby="webhooks">
         <h2 id="webhooks">Webhooks</h2>
         {webhooks === undefined ? (

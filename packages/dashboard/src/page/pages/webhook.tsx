@@ -1,23 +1,29 @@
 // Webhook: what is this one doing, and why?
 
+import { useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { useApi } from '../api.ts';
-import type { Attempt, AuditEntry, Page, Parked, Webhook } from '../api-types.ts';
+import type { Attempt, AuditEntry, History, Page, Parked, Webhook } from '../api-types.ts';
 import { bytes, count, counted, hostOf, millis, shortId, span } from '../format.ts';
 import { now } from '../live.ts';
 import { fixOf, says } from '../reasons.ts';
 import { AttemptStrip } from '../ui/attempt-strip.tsx';
 import { AttemptTable } from '../ui/attempt-table.tsx';
 import { AuditTable } from '../ui/audit-table.tsx';
+import { LagChart } from '../ui/chart.tsx';
+import { Chips } from '../ui/chips.tsx';
 import { Copy, Fact, Problem, Since, Skeleton, State, Table, Time } from '../ui/parts.tsx';
-import { Replay, RetryNow, Skip, SwitchEnabled, TestNow } from '../ui/webhook-actions.tsx';
+import { Mute, Replay, RetryNow, Skip, SwitchEnabled, TestNow } from '../ui/webhook-actions.tsx';
+import { isView } from '../view.ts';
 import { typesOf } from './webhooks.tsx';
 
 export function WebhookPage({ id }: { readonly id: string }) {
   const { data: webhook, error } = useApi<Webhook>(`/operator/webhooks/${id}`, 2_000);
   const attempts = useApi<Page<Attempt>>(`/operator/attempts?webhook_id=${id}&limit=50`, 2_000).data?.data ?? [];
   const parked = useApi<Page<Parked>>(`/operator/webhooks/${id}/parked?limit=20`, 10_000).data?.data ?? [];
-  const audit = useApi<Page<AuditEntry>>(`/operator/audit?subject=webhook:${id}&limit=20`, 5_000).data?.data ?? [];
+  const audit =
+    useApi<Page<AuditEntry>>(isView ? undefined : `/operator/audit?subject=webhook:${id}&limit=20`, 5_000).data?.data ??
+    [];
   if (!webhook) return error === undefined ? <Skeleton rows={8} /> : <Problem error={error} />;
   return (
     <>
@@ -29,21 +35,33 @@ export function WebhookPage({ id }: { readonly id: string }) {
         <State word={webhook.state} /> {story(webhook)}
       </p>
       <Problem error={error} />
-      <div class="buttons">
-        <RetryNow webhook={webhook} attempts={webhook.attempts} disabled={webhook.pending === null} />
-        <TestNow webhook={webhook} />
-        <Replay webhook={webhook} createdAt={webhook.created_at} />
-        <SwitchEnabled webhook={webhook} enabled={webhook.enabled} />
-        <Skip webhook={webhook} disabled={webhook.pending === null} />
-      </div>
+      {isView ? null : (
+        <div class="buttons">
+          <RetryNow webhook={webhook} attempts={webhook.attempts} disabled={webhook.pending === null} />
+          <TestNow webhook={webhook} />
+          <Replay webhook={webhook} createdAt={webhook.created_at} />
+          <SwitchEnabled webhook={webhook} enabled={webhook.enabled} />
+          <Skip webhook={webhook} disabled={webhook.pending === null} />
+          {webhook.blocked_since === null && !webhook.muted_until ? null : <Mute webhook={webhook} />}
+          <a href={`/operator/support-bundle?webhook_id=${id}`} download>
+            Support bundle
+          </a>
+        </div>
+      )}
       {webhook.blocked_since === null ? null : (
         <BlockedBy webhook={webhook} last={attempts.find(({ kind }) => kind === 'delivery')} />
       )}
+      <OverTime id={id} />
       <section aria-labelledby="attempts">
         <h2 id="attempts">Last attempts</h2>
         {attempts.length === 0 ? (
           <p class="empty">
-            None yet. Send a test, or <Link href={`/try?client_id=${webhook.client_id}`}>publish an event</Link>.
+            None yet.{' '}
+            {isView ? null : (
+              <>
+                Send a test, or <Link href={`/try?client_id=${webhook.client_id}`}>publish an event</Link>.
+              </>
+            )}
           </p>
         ) : (
           <>
@@ -63,12 +81,16 @@ export function WebhookPage({ id }: { readonly id: string }) {
           <Fact name="receives">{typesOf(webhook)}</Fact>
           <Fact name="delay">{webhook.config.delay}</Fact>
           <Fact name="package">up to {bytes(webhook.config.max_package_size)}</Fact>
-          <Fact name="position">
-            {count(webhook.cursor)} of {count(webhook.head)} in partition {webhook.partition}
-          </Fact>
-          <Fact name="tenant">
-            <Link href={`/tenants/${webhook.client_id}`}>{shortId(webhook.client_id)}</Link>
-          </Fact>
+          {webhook.cursor === undefined || webhook.head === undefined ? null : (
+            <>
+              <Fact name="position">
+                {count(webhook.cursor)} of {count(webhook.head)} in partition {webhook.partition}
+              </Fact>
+              <Fact name="tenant">
+                <Link href={`/tenants/${webhook.client_id}`}>{shortId(webhook.client_id)}</Link>
+              </Fact>
+            </>
+          )}
           <Fact name="created">
             <Time at={webhook.created_at} />
           </Fact>
@@ -83,16 +105,21 @@ export function WebhookPage({ id }: { readonly id: string }) {
       {parked.length > 0 ? (
         <section aria-labelledby="parked">
           <h2 id="parked">Skipped ranges</h2>
-          <Table label="Skipped ranges" head={['When', 'Events', 'Offsets', 'Why']}>
+          <Table
+            label="Skipped ranges"
+            head={isView ? ['When', 'Events', 'Why'] : ['When', 'Events', 'Offsets', 'Why']}
+          >
             {parked.map((range) => (
               <tr key={range.id}>
                 <td>
                   <Time at={range.parked_at} />
                 </td>
                 <td class="number">{count(range.events)}</td>
-                <td>
-                  {range.first_offset} to {range.last_offset}
-                </td>
+                {range.first_offset === undefined ? null : (
+                  <td>
+                    {range.first_offset} to {range.last_offset}
+                  </td>
+                )}
                 <td>{range.reason === 'replay' ? 'jumped over by a replay' : says(range.reason, null)}</td>
               </tr>
             ))}
@@ -106,6 +133,34 @@ export function WebhookPage({ id }: { readonly id: string }) {
         </section>
       ) : null}
     </>
+  );
+}
+
+function OverTime({ id }: { readonly id: string }) {
+  const [range, setRange] = useState<'1h' | '24h'>('1h');
+  const { data: history, error } = useApi<History>(`/operator/webhooks/${id}/history?range=${range}`, 15_000);
+  return (
+    <section aria-labelledby="over-time">
+      <header>
+        <h2 id="over-time">How long the oldest event waited</h2>
+        <Chips
+          label="Time shown"
+          choices={[
+            ['1h', '1 h'],
+            ['24h', '24 h'],
+          ]}
+          chosen={range}
+          choose={(value) => setRange(value === '24h' ? '24h' : '1h')}
+        />
+      </header>
+      <Problem error={error} />
+      {history ? <LagChart key={range} history={history} /> : <Skeleton />}
+      {history?.read_back_to ? (
+        <p class="muted">
+          It had too many attempts to read them all: before <Time at={history.read_back_to} plain /> nothing is shown.
+        </p>
+      ) : null}
+    </section>
   );
 }
 

@@ -2,13 +2,16 @@
 
 import { Link, useSearchParams } from 'wouter-preact';
 import { query, useApi } from '../api.ts';
-import type { Page, Webhook } from '../api-types.ts';
+import type { Activity, Page, Webhook } from '../api-types.ts';
 import { count, hostOf, shortId, span } from '../format.ts';
 import { overview } from '../live.ts';
 import { says } from '../reasons.ts';
+import { BulkActions } from '../ui/bulk-actions.tsx';
 import { Chips } from '../ui/chips.tsx';
 import { Pager, usePaging } from '../ui/pager.tsx';
 import { Problem, Skeleton, State, Table, Time } from '../ui/parts.tsx';
+import { Sparkline } from '../ui/sparkline.tsx';
+import { isView } from '../view.ts';
 
 const filters = {
   '': { label: 'all' },
@@ -16,6 +19,8 @@ const filters = {
   behind: { label: 'waiting or catching up', behind: 'true' },
   disabled: { label: 'disabled', enabled: 'false' },
 } as const;
+
+const columns = ['Webhook', 'State', 'Behind', 'Last outcome', 'Last 24 h', 'Categories'];
 
 export function WebhooksPage() {
   const [search, setSearch] = useSearchParams();
@@ -28,6 +33,10 @@ export function WebhooksPage() {
     `/operator/webhooks${query({ limit: '50', ...filter, search: text, client_id: clientId, cursor: paging.cursor })}`,
     3_000,
   );
+  const ids = data?.data.map(({ id }) => id).join(',') ?? '';
+  const activity = useApi<Activity>(ids === '' ? undefined : `/operator/webhooks/activity?webhook_ids=${ids}`, 60_000);
+  const hoursOf = (id: string): string | undefined =>
+    activity.data?.data.find(({ webhook_id: found }) => found === id)?.hours;
   const counts = overview.value?.webhooks;
   const set = (fields: Readonly<Record<string, string>>): void =>
     setSearch(query({ search: text, state, client_id: clientId, ...fields }));
@@ -63,6 +72,16 @@ export function WebhooksPage() {
         )}
       </div>
       <Problem error={error} />
+      {isView || data === undefined || data.data.length === 0 ? null : (
+        <BulkActions
+          key={search.toString()}
+          filter={{
+            ...Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, value === 'true'])),
+            ...(text === '' ? {} : { search: text }),
+            ...(clientId === '' ? {} : { client_id: clientId }),
+          }}
+        />
+      )}
       {data === undefined ? (
         error === undefined ? (
           <Skeleton rows={6} />
@@ -74,12 +93,12 @@ export function WebhooksPage() {
             : 'No webhook yet: tenants register them with POST /webhooks. '}
           {text !== '' || state !== '' || clientId !== '' ? (
             <Link href="/webhooks">Show all</Link>
-          ) : (
+          ) : isView ? null : (
             <Link href="/tenants">See the tenants</Link>
           )}
         </p>
       ) : (
-        <Table label="Webhooks" head={['Webhook', 'State', 'Behind', 'Last outcome', 'Categories', 'Tenant']}>
+        <Table label="Webhooks" head={isView ? columns : [...columns, 'Tenant']}>
           {data.data.map((webhook) => (
             <tr key={webhook.id}>
               <td>
@@ -95,6 +114,11 @@ export function WebhooksPage() {
                     next try <Time at={webhook.next_attempt_at} />
                   </div>
                 )}
+                {webhook.muted_until ? (
+                  <div class="muted">
+                    muted, ends <Time at={webhook.muted_until} />
+                  </div>
+                ) : null}
               </td>
               <td class="number">
                 {webhook.lag.at_least ? '> ' : ''}
@@ -117,10 +141,15 @@ export function WebhooksPage() {
                   </>
                 )}
               </td>
-              <td class="types">{typesOf(webhook)}</td>
               <td>
-                <Link href={`/tenants/${webhook.client_id}`}>{shortId(webhook.client_id)}</Link>
+                <Sparkline hours={hoursOf(webhook.id)} />
               </td>
+              <td class="types">{typesOf(webhook)}</td>
+              {isView ? null : (
+                <td>
+                  <Link href={`/tenants/${webhook.client_id}`}>{shortId(webhook.client_id)}</Link>
+                </td>
+              )}
             </tr>
           ))}
         </Table>

@@ -1,113 +1,76 @@
-// The chart of what went in and out: uPlot, drawn again when the numbers or the colour scheme change. The same numbers are
-// in a table for those who cannot see it.
+// The charts: what went in and out of the service, and how one webhook did.
 
-import { useEffect, useRef } from 'preact/hooks';
-import uPlot from 'uplot';
-import type { Rollups } from '../api-types.ts';
-import { clock, count, isUtc } from '../format.ts';
+import { useMemo } from 'preact/hooks';
+import type { History, Rollups } from '../api-types.ts';
+import { count, span } from '../format.ts';
+import { type Line, Plot } from './plot.tsx';
 
 export function FlowChart({ rollups }: { readonly rollups: Rollups }) {
-  const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot>();
-  const utc = isUtc.value;
-
-  useEffect(() => {
-    const element = place.current;
-    if (!element) return;
-    const scheme = matchMedia('(prefers-color-scheme: dark)');
-    const build = (): void => {
-      plot.current?.destroy();
-      plot.current = new uPlot(options(element, utc), dataOf(rollups), element);
-    };
-    build();
-    const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: heightPx }));
-    resized.observe(element);
-    scheme.addEventListener('change', build);
-    return () => {
-      resized.disconnect();
-      scheme.removeEventListener('change', build);
-      plot.current?.destroy();
-      plot.current = undefined;
-    };
-  }, [utc, rollups.step_seconds]);
-
-  useEffect(() => plot.current?.setData(dataOf(rollups)), [rollups]);
-
-  const busy = rollups.points.filter((point) => point.published + point.delivered + point.failed_attempts > 0);
+  const { points, step_seconds: step } = rollups;
+  const times = useMemo(() => points.map(({ at }) => Date.parse(at) / 1_000), [rollups]);
+  const lines = useMemo((): Line[] => {
+    const show = (value: number): string => `${value.toFixed(1)}/s`;
+    return [
+      { label: 'accepted', colour: '--blue', show, values: points.map(({ published }) => published / step) },
+      { label: 'delivered', colour: '--green', show, values: points.map(({ delivered }) => delivered / step) },
+      {
+        label: 'failed attempts',
+        colour: '--red',
+        show,
+        isDashed: true,
+        values: points.map(({ failed_attempts: failed }) => failed / step),
+      },
+    ];
+  }, [rollups]);
+  const busy = points.filter((point) => point.published + point.delivered + point.failed_attempts > 0);
   return (
-    <>
-      <div ref={place} class="chart" aria-hidden="true" />
-      <details>
-        <summary>The same as a table</summary>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">From</th>
-              <th scope="col">Accepted</th>
-              <th scope="col">Delivered</th>
-              <th scope="col">Failed attempts</th>
-            </tr>
-          </thead>
-          <tbody>
-            {busy.map((point) => (
-              <tr key={point.at}>
-                <td>{clock(new Date(point.at))}</td>
-                <td>{count(point.published)}</td>
-                <td>{count(point.delivered)}</td>
-                <td>{count(point.failed_attempts)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </details>
-    </>
+    <Plot
+      times={times}
+      lines={lines}
+      left={(value) => `${value}/s`}
+      table={{
+        head: ['Accepted', 'Delivered', 'Failed attempts'],
+        rows: busy.map((point) => ({
+          atSeconds: Date.parse(point.at) / 1_000,
+          cells: [count(point.published), count(point.delivered), count(point.failed_attempts)],
+        })),
+      }}
+    />
   );
 }
 
-const heightPx = 240;
-
-function dataOf({ points, step_seconds: step }: Rollups): uPlot.AlignedData {
-  return [
-    points.map(({ at }) => Date.parse(at) / 1_000),
-    points.map(({ published }) => published / step),
-    points.map(({ delivered }) => delivered / step),
-    points.map(({ failed_attempts: failed }) => failed / step),
-  ];
-}
-
-function options(element: HTMLElement, utc: boolean): uPlot.Options {
-  const colour = (name: string): string => getComputedStyle(element).getPropertyValue(name).trim();
-  const axis = {
-    stroke: colour('--muted'),
-    grid: { stroke: colour('--line'), width: 1 },
-    ticks: { stroke: colour('--line'), width: 1 },
-  };
-  const perSecond = (_: uPlot, value: number | null): string => (value === null ? '–' : `${value.toFixed(1)}/s`);
-  return {
-    width: element.clientWidth,
-    height: heightPx,
-    ...(utc ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1_000), 'Etc/UTC') } : {}),
-    scales: { y: { range: (_, __, max) => [0, Math.max(max ?? 0, 1) * 1.1] } },
-    axes: [
-      { ...axis, values: (_, seconds) => seconds.map((second) => hourMinute(second)) },
-      { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => `${tick}/s`) },
-    ],
-    series: [
-      {},
-      { label: 'accepted', stroke: colour('--blue'), width: 2, value: perSecond, points: { show: false } },
-      { label: 'delivered', stroke: colour('--green'), width: 2, value: perSecond, points: { show: false } },
+export function LagChart({ history }: { readonly history: History }) {
+  const { points } = history;
+  const times = useMemo(() => points.map(({ at }) => Date.parse(at) / 1_000), [history]);
+  const lines = useMemo((): Line[] => {
+    const showLag = (value: number): string => span(value * 1_000);
+    return [
+      { label: 'oldest waited', colour: '--blue', show: showLag, values: points.map(({ lag_seconds: lag }) => lag) },
+      { label: 'packages ok', colour: '--green', show: count, isRight: true, values: points.map(({ ok }) => ok) },
       {
         label: 'failed attempts',
-        stroke: colour('--red'),
-        width: 2,
-        dash: [4, 4],
-        value: perSecond,
-        points: { show: false },
+        colour: '--red',
+        show: count,
+        isRight: true,
+        isDashed: true,
+        values: points.map(({ failed }) => failed),
       },
-    ],
-  };
-}
-
-function hourMinute(seconds: number): string {
-  return clock(new Date(seconds * 1_000)).slice(0, 5);
+    ];
+  }, [history]);
+  const busy = points.filter(({ ok, failed, lag_seconds: lag }) => ok + failed + lag > 0);
+  return (
+    <Plot
+      times={times}
+      lines={lines}
+      left={(value) => span(value * 1_000)}
+      right={(value) => (Number.isInteger(value) ? count(value) : '')}
+      table={{
+        head: ['Oldest waited', 'Packages ok', 'Failed attempts', 'Events delivered'],
+        rows: busy.map(({ at, ok, failed, events, lag_seconds: lag }) => ({
+          atSeconds: Date.parse(at) / 1_000,
+          cells: [span(lag * 1_000), count(ok), count(failed), count(events)],
+        })),
+      }}
+    />
+  );
 }

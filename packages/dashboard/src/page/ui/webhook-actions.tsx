@@ -83,7 +83,7 @@ export function Replay({
     if (!current.ok) return <p>{current.detail}</p>;
     const { cursor, lag } = current.value;
     const { events } = asked.value;
-    const jumped = asked.value.cursor > cursor ? Math.max(0, lag.events - events) : 0;
+    const jumped = cursor !== undefined && asked.value.cursor > cursor ? Math.max(0, lag.events - events) : 0;
     return (
       <>
         <p>
@@ -135,6 +135,27 @@ export function Replay({
       confirm="Replay"
       run={(form) => call('POST', path(webhook.id, 'replay'), target(form))}
       done={(value) => `Replaying ${counted((value as Moved).events, 'event')}.`}
+    />
+  );
+}
+
+/** Acknowledged: it is on somebody's desk. */
+export function Mute({ webhook }: { readonly webhook: Pick<Webhook, 'id' | 'title' | 'url' | 'muted_until'> }) {
+  const isMuted = Boolean(webhook.muted_until);
+  return (
+    <Action
+      label={isMuted ? 'Unmute' : 'Mute 1 h'}
+      title={isMuted ? `Let ${webhook.title} alert again` : `Mute ${webhook.title} for an hour`}
+      explain={
+        <p>
+          {isMuted
+            ? 'While it is blocked it counts for alerts again, and for the number in the title.'
+            : 'Somebody has it in hand: for an hour it counts for no alert and not for the number in the title. It is retried and listed as before.'}
+        </p>
+      }
+      confirm={isMuted ? 'Unmute' : 'Mute 1 h'}
+      run={() => call('POST', path(webhook.id, 'mute'), { minutes: isMuted ? 0 : 60 })}
+      done={() => (isMuted ? 'It alerts again.' : 'Muted for an hour.')}
     />
   );
 }
