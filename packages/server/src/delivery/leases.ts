@@ -8,7 +8,7 @@
 import type { Database } from '../store/database.ts';
 import { partitionLockClass } from './ledger.ts';
 
-export const defaultLeaseMs = 5_000;
+const defaultLeaseMs = 5_000;
 
 export interface OwnedPartition {
   readonly id: number;

@@ -1,7 +1,7 @@
 // The database port: the few calls that the service makes of PostgreSQL, kept by PostgreSQL itself (`postgres.ts`) and by
 // the embedded PGlite (`pglite.ts`). One SQL text serves both, always with numbered parameters. bigint comes back as
 // number (offsets stay far below 2^53), timestamptz as Date, jsonb parsed, bytea as Uint8Array. A jsonb parameter is sent
-// as text, `$1::text::jsonb` with JSON.stringify: postgres.js would otherwise encode the string a second time.
+// as text, `$1::text::jsonb` with JSON.stringify: what a string for jsonb means is not the same for all drivers.
 //
 // It does not hide the database: callers write SQL. Errors are `DatabaseError` with the SQLSTATE where the server gave one.
 

@@ -1,12 +1,13 @@
-// The database port on a PostgreSQL server (15 or newer), through postgres.js.
+// The database port on a PostgreSQL server (15 or newer), through a pool of `pg`.
 //
-// Statements with parameters are prepared and cached per connection. A broken connection makes the running statement
-// fail with `unavailable`; the pool reconnects by itself. `listen` keeps a connection of its own and listens again
-// after a reconnect.
+// Statements with parameters are prepared once per connection. A connection that breaks makes what runs on it fail with
+// `unavailable` and is never used again; the next statement gets another. A commit without an answer is `unavailable` too:
+// whether it happened is not known. `listen` has a connection of its own.
 
-import postgres from 'postgres';
-import { type Database, DatabaseError, type Parameter } from './database.ts';
-import { openPool } from './postgres-pool.ts';
+import pg from 'pg';
+import { type Database, DatabaseError, type Parameter, type Queryable } from './database.ts';
+import { connectionSettings, toDatabaseError } from './postgres-connection.ts';
+import { listenTo } from './postgres-listen.ts';
 
 export interface PostgresOptions {
   readonly url: string;
@@ -15,117 +16,128 @@ export interface PostgresOptions {
   readonly statementTimeoutMs?: number;
 }
 
-/** Shorter than a lease. */
-const idleInTransactionMs = 4_000;
-
-/** bigint as number: offsets, versions and counts stay far below 2^53. */
-const bigintType = {
-  to: 20,
-  from: [20],
-  serialize: (value: number | bigint) => String(value),
-  parse: (text: string) => Number(text),
-};
+const idleTimeoutMs = 60_000;
 
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
-  const { url, maxConnections = 10, connectTimeoutMs = 5_000, statementTimeoutMs = 30_000 } = options;
-  const settings = {
-    connect_timeout: connectTimeoutMs / 1000,
-    idle_timeout: 60,
-    backoff: reconnectDelaySeconds,
-    onnotice: () => {},
-    types: { bigint: bigintType },
-    connection: {
-      application_name: 'bellhop',
-      statement_timeout: statementTimeoutMs,
-      // A process that stops in the middle of a transaction must not hold its locks over a take-over (ADR 2).
-      idle_in_transaction_session_timeout: idleInTransactionMs,
-      TimeZone: 'UTC',
-    },
-  };
-  const pool = openPool(url, settings, maxConnections);
+  const pool = new pg.Pool({
+    ...connectionSettings(options),
+    idleTimeoutMillis: idleTimeoutMs,
+    max: options.maxConnections ?? 10,
+  });
+  // A connection that breaks while it idles is dropped by the pool, and one in use tells its statement: without listeners
+  // either would end the process.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
 
-  const run = async <Row>(
-    on: postgres.Sql | postgres.TransactionSql,
-    text: string,
-    parameters: readonly Parameter[],
-  ) => {
+  const names = new Map<string, string>();
+  async function run(client: pg.PoolClient, text: string, parameters: readonly Parameter[]): Promise<pg.QueryResult> {
     try {
-      // A copy frees the rows of the driver's result object (statement, columns, count).
-      return Array.from(
-        await on.unsafe<Row[] & object[]>(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true }),
-      ) as Row[];
+      if (parameters.length === 0) {
+        // The simple protocol, which takes several statements at once too (migrations).
+        return lastResult(await client.query(text));
+      }
+      let name = names.get(text);
+      if (name === undefined) {
+        name = `b${names.size}`;
+        names.set(text, name);
+      }
+      return await client.query({ name, text, values: [...parameters] });
     } catch (error) {
       throw toDatabaseError(error);
     }
-  };
+  }
+
+  async function connect(): Promise<pg.PoolClient> {
+    try {
+      return await pool.connect();
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  }
 
   const database: Database = {
     kind: 'postgres',
-    query: (text, parameters = []) => pool.use((sql) => run(sql, text, parameters)),
+    async query<Row>(text: string, parameters: readonly Parameter[] = []): Promise<Row[]> {
+      const client = await connect();
+      try {
+        const { rows } = await run(client, text, parameters);
+        client.release();
+        return rows;
+      } catch (error) {
+        client.release(!isRejection(error));
+        throw error;
+      }
+    },
     async transaction(work) {
-      // postgres.js wraps what `work` returns in Promise.all semantics; a box keeps arrays of promises as they are.
-      const box: { value?: Awaited<ReturnType<typeof work>> } = {};
+      const client = await connect();
+      const tx = openTransaction((text, parameters) => run(client, text, parameters));
+      let isUsable = false;
       try {
-        await pool.begin(async (send) => {
-          box.value = await work({ query: (text, parameters = []) => send((tx) => run(tx, text, parameters)) });
-        });
+        await run(client, 'begin', []);
+        const value = await work(tx);
+        await tx.end();
+        const { command } = await run(client, 'commit', []);
+        isUsable = true;
+        // The server answers the COMMIT of a failed transaction with ROLLBACK, which is no error.
+        if (command !== 'COMMIT') throw new TypeError('A transaction went on after a statement of it had failed');
+        return value;
       } catch (error) {
-        throw toDatabaseError(error);
-      }
-      return box.value as Awaited<ReturnType<typeof work>>;
-    },
-    async listen(channel, onPayload, onReconnected) {
-      try {
-        let connected = false;
-        const { unlisten } = await pool.sql.listen(channel, onPayload, () => {
-          if (connected) onReconnected();
-          connected = true;
-        });
-        return unlisten;
-      } catch (error) {
-        throw toDatabaseError(error);
+        // Dropping the connection rolls back as well, and does not wait for a server that may not answer.
+        const isAway = error instanceof DatabaseError && error.code === 'unavailable';
+        if (!isUsable && !isAway) {
+          await tx.end();
+          isUsable = await run(client, 'rollback', []).then(
+            () => true,
+            () => false,
+          );
+        }
+        throw error;
+      } finally {
+        client.release(!isUsable);
       }
     },
+    listen: (channel, onPayload, onReconnected) => listenTo(options.url, channel, onPayload, onReconnected),
     async notify(channel, payload) {
-      await pool.use((sql) => run(sql, 'select pg_notify($1, $2)', [channel, payload]));
+      await database.query('select pg_notify($1, $2)', [channel, payload]);
     },
-    async close() {
-      await pool.end(5);
-    },
+    close: () => pool.end(),
   };
 
   try {
     await database.query('select 1');
   } catch (error) {
-    await pool.end(0);
+    await pool.end();
     throw error;
   }
   return database;
 }
 
-/** The driver's own goes up to 20 s: a server that is back would be waited for. */
-function reconnectDelaySeconds(failures: number): number {
-  return (0.5 + Math.random() / 2) * Math.min(0.02 * 2 ** failures, 1);
+function lastResult(results: pg.QueryResult | readonly pg.QueryResult[]): pg.QueryResult {
+  const last = 'rows' in results ? results : results.at(-1);
+  if (!last) throw new TypeError('There was no statement');
+  return last;
 }
 
-/**
- * SQLSTATEs that say "not now" instead of "not this": connection, resources, operator intervention (with it statements
- * that took too long), trouble of the system below.
- */
-const unavailableStates = /^(08|53|57|58)/;
+function isRejection(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === 'rejected';
+}
 
-function toDatabaseError(error: unknown): unknown {
-  if (error instanceof DatabaseError) return error;
-  if (!(error instanceof Error)) return error;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  if (error instanceof postgres.PostgresError) {
-    const kind = unavailableStates.test(error.code) ? 'unavailable' : 'rejected';
-    return new DatabaseError(kind, error.message, { cause: error, sqlState: error.code });
-  }
-  if (code && /^(CONNECT|CONNECTION_|E[A-Z]{3,})/.test(code)) {
-    return new DatabaseError('unavailable', `The database cannot be reached: ${error.message || code}`, {
-      cause: error,
-    });
-  }
-  return error;
+/** Statements one after the other, also when they are not waited for: a connection runs one at a time. */
+function openTransaction(
+  run: (text: string, parameters: readonly Parameter[]) => Promise<pg.QueryResult>,
+): Queryable & { end(): Promise<void> } {
+  let last: Promise<unknown> = Promise.resolve();
+  let isOpen = true;
+  return {
+    query<Row>(text: string, parameters: readonly Parameter[] = []): Promise<Row[]> {
+      if (!isOpen) throw new TypeError('A statement of a transaction that is over');
+      const rows = last.then(async (): Promise<Row[]> => (await run(text, parameters)).rows);
+      last = rows.catch(() => {});
+      return rows;
+    },
+    async end() {
+      isOpen = false;
+      await last;
+    },
+  };
 }
