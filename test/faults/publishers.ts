@@ -35,9 +35,11 @@ export interface PublisherOptions {
   readonly urls: () => readonly string[];
   readonly chance: Chance;
   readonly pauseMs: number;
+  /** Throws when waiting has no more sense. */
+  readonly check: () => void;
 }
 
-export function startPublishers({ tenants, urls, chance, pauseMs }: PublisherOptions): Publishers {
+export function startPublishers({ tenants, urls, chance, pauseMs, check }: PublisherOptions): Publishers {
   const accepted = new Map(tenants.map((tenant) => [tenant, new Set<string>()]));
   const unexpected: string[] = [];
   const stopping = new AbortController();
@@ -121,12 +123,18 @@ export function startPublishers({ tenants, urls, chance, pauseMs }: PublisherOpt
         paused = { wait, resume: release };
       }
       // What was begun is sent until it is accepted.
-      while (busy > 0) await sleep(20);
+      while (busy > 0) {
+        check();
+        await sleep(20);
+      }
     },
     resume,
     async more(events) {
       const goal = count + events;
-      while (count < goal) await sleep(20);
+      while (count < goal) {
+        check();
+        await sleep(20);
+      }
     },
     async stop() {
       stopping.abort();

@@ -57,11 +57,21 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
   const processes = new Set<ServeProcess>();
   const apis = new Set<ServeProcess>();
   const webhooks: WatchedWebhook[] = [];
+  let died: Error | undefined;
+  const check = () => {
+    if (died) throw died;
+  };
 
   async function start(given: Partial<ServeOptions> = {}): Promise<ServeProcess> {
     const serve = { role: 'all' as const, databaseUrl, ...given };
     const service = await startServe(serve);
     processes.add(service);
+    void service.exited.then((code) => {
+      // Nobody killed it: a service survives whatever happens to its connections.
+      if (processes.delete(service))
+        died ??= new Error(`A service ended with ${code}:\n${service.said().slice(-4_000)}`);
+      apis.delete(service);
+    });
     if (serve.role !== 'worker') apis.add(service);
     return service;
   }
@@ -71,7 +81,9 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
     for (const { endpoint } of webhooks) endpoint.behave = () => 'ok';
     // Publishers give up nothing that they began: without a service they would wait for ever.
     if (apis.size > 0) await publishers?.stop();
-    await Promise.all([...processes].map((service) => service.kill()));
+    const left = [...processes];
+    processes.clear();
+    await Promise.all(left.map((service) => service.kill()));
     await Promise.all(webhooks.map(({ endpoint }) => endpoint.close()));
     await sql.end({ timeout: 1 });
     await cluster.remove();
@@ -93,7 +105,7 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
       }
     }
     const urls = () => [...apis].map(({ url }) => url);
-    const load = startPublishers({ tenants: clientIds, urls, chance, pauseMs });
+    const load = startPublishers({ tenants: clientIds, urls, chance, pauseMs, check });
     publishers = load;
 
     return {
@@ -113,7 +125,8 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
       startDatabase: () => startAgain(cluster),
       async settle() {
         await load.pause();
-        await allAcknowledged(sql, webhooks);
+        await allAcknowledged(sql, webhooks, check);
+        check();
         const verdict = await judge(sql, load.accepted, webhooks);
         load.resume();
         return verdict;
@@ -143,7 +156,11 @@ async function makeTenant(url: string, name: string) {
 }
 
 /** What was accepted is in the log, so the log says what must arrive. */
-async function allAcknowledged(sql: postgres.Sql, webhooks: readonly WatchedWebhook[]): Promise<void> {
+async function allAcknowledged(
+  sql: postgres.Sql,
+  webhooks: readonly WatchedWebhook[],
+  check: () => void,
+): Promise<void> {
   const log = await sql<{ client_id: string; id: string; type: string }[]>`select client_id, id, type from events`;
   const deadline = Date.now() + settleTimeoutMs;
   for (const webhook of webhooks) {
@@ -153,7 +170,10 @@ async function allAcknowledged(sql: postgres.Sql, webhooks: readonly WatchedWebh
       return wanted.filter((id) => !got.has(id)).length;
     };
     // What is still missing at the deadline is counted as lost by the verdict.
-    while (missing() > 0 && Date.now() < deadline) await sleep(50);
+    while (missing() > 0 && Date.now() < deadline) {
+      check();
+      await sleep(50);
+    }
   }
 }
 
