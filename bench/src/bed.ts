@@ -136,6 +136,7 @@ export async function startBenchService(
     insecureTargets: 'loopback',
     dev: true,
     role: 'all',
+    operatorRequestsPerSecond: 0,
     ...overrides,
   };
   // BENCH_CPU_PROF=<folder> keeps a CPU profile of every service process.

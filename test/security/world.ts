@@ -30,6 +30,7 @@ export async function startWorld(config: Partial<ServiceConfig> = {}): Promise<W
     role: 'all',
     partitions: 2,
     requestsPerSecond: 0,
+    operatorRequestsPerSecond: 0,
     ...config,
   });
   return {

@@ -21,6 +21,7 @@ export interface SecuritySettings {
   readonly signatureVersion: 6 | 15 | undefined;
   readonly requestsPerSecond: number | undefined;
   readonly requestBurst: number | undefined;
+  readonly operatorRequestsPerSecond: number | undefined;
   readonly loginTries: number | undefined;
   readonly maxConnections: number | undefined;
   readonly headersTimeoutMs: number | undefined;
@@ -103,6 +104,13 @@ export const securitySettingsTable: readonly Setting[] = [
   ),
   row('requestBurst', 'BELLHOP_REQUEST_BURST', '--request-burst <number>', 'calls that may come at once', 'twice that'),
   row(
+    'operatorRequestsPerSecond',
+    'BELLHOP_OPERATOR_REQUESTS_PER_SECOND',
+    '--operator-requests-per-second <number>',
+    'operator API calls of one token at one process, publishing apart, 0 for no limit',
+    '200',
+  ),
+  row(
     'loginTries',
     'BELLHOP_LOGIN_TRIES',
     '--login-tries <number>',
@@ -158,6 +166,7 @@ export function readSecuritySettings(given: (name: keyof SecuritySettings) => Gi
     signatureVersion: optional(given('signatureVersion'), version),
     requestsPerSecond: count('requestsPerSecond', 0),
     requestBurst: count('requestBurst', 1),
+    operatorRequestsPerSecond: count('operatorRequestsPerSecond', 0),
     loginTries: count('loginTries', 0),
     maxConnections: count('maxConnections', 1),
     headersTimeoutMs: count('headersTimeoutMs', 1),
@@ -205,6 +214,7 @@ export function securityConfig(settings: SecuritySettings): Partial<ServiceConfi
     signatureVersion: settings.signatureVersion,
     requestsPerSecond: settings.requestsPerSecond,
     requestBurst: settings.requestBurst,
+    operatorRequestsPerSecond: settings.operatorRequestsPerSecond,
     loginTries: settings.loginTries,
     listenLimits: {
       maxConnections: settings.maxConnections,

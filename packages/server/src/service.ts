@@ -186,7 +186,8 @@ export async function startService(config: ServiceConfig, options: StartOptions 
         },
         dev: config.dev,
         acceptedAlgorithms: config.acceptedAlgorithms ?? ['ecdsa-p521', 'ed25519'],
-        throttle: throttleOf(config),
+        throttle: throttleOf(config.requestsPerSecond, config.requestBurst),
+        operatorThrottle: throttleOf(config.operatorRequestsPerSecond),
         loginTries: config.loginTries,
       },
       logger,
@@ -290,10 +291,11 @@ function readEgress({ insecureTargets, egress, egressProxy, deliveryTls, dnsServ
   }
 }
 
-function throttleOf(config: ServiceConfig): { requestsPerSecond: number; burst: number } | undefined {
-  const { requestsPerSecond = defaultRequestsPerSecond } = config;
-  if (requestsPerSecond === 0) return undefined;
-  return { requestsPerSecond, burst: config.requestBurst ?? Math.max(1, Math.ceil(2 * requestsPerSecond)) };
+function throttleOf(
+  requestsPerSecond = defaultRequestsPerSecond,
+  burst = Math.max(1, Math.ceil(2 * requestsPerSecond)),
+) {
+  return requestsPerSecond === 0 ? undefined : { requestsPerSecond, burst };
 }
 
 /** What an operator may see of the configuration: everything but secrets. */
@@ -314,6 +316,7 @@ function settingsOf(
     event_days: config.eventDays ?? defaultEventDays,
     attempt_days: config.attemptDays ?? defaultAttemptDays,
     requests_per_second: config.requestsPerSecond ?? defaultRequestsPerSecond,
+    operator_requests_per_second: config.operatorRequestsPerSecond ?? defaultRequestsPerSecond,
     signing_key_rotation_days: config.signingKeyRotationDays ?? defaultSigningKeyRotationDays,
     private_keys_encrypted: config.keyEncryptionKey !== undefined,
     delivery_certificate_not_after: certificateNotAfter?.toISOString() ?? null,

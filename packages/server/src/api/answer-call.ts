@@ -1,8 +1,8 @@
 // From a request to an answer: the checks of every call in the order of the contract, then the route's handler.
 //
 //   tenant:   client id (400), signature (401), token (401), scope (403), route and id (404, 405), accept (406), input (400)
-//   operator: token or session (401), route (404, 405), role (403), route and id (404, 405), accept (406), input (400)
-//   link:     cookie of a tenant link (401), route and id (404, 405), input (400)
+//   operator: token or session (401), route (404, 405), role (403), rate (429), id (404), accept (406), input (400)
+//   link:     cookie of a tenant link (401), route (404, 405), rate (429), id (404), input (400)
 //   public:   route (405), input (400)
 //
 // An unknown path is one of the tenant API unless it is below /operator: whoever cannot sign learns nothing about paths.
@@ -81,6 +81,8 @@ async function answerOperator(options: AnswerOptions, call: IncomingCall, onCall
     return problem('forbidden', `This needs the role ${needed}, the token has ${operator.role}`);
   }
   const { actor } = operator;
+  const throttled = found.route.throttle === 'ignored' ? undefined : options.callers.throttled(actor);
+  if (throttled) return throttled;
   return answerRoute(options, call, found.route, { actor, operator, tenant: undefined, body: undefined });
 }
 
@@ -92,6 +94,8 @@ async function answerLink(options: AnswerOptions, call: IncomingCall, onCaller: 
   onCaller(actor);
   const found = findRoute(call, call.request.method);
   if (!found.ok) return found.answer;
+  const throttled = options.callers.throttled(actor);
+  if (throttled) return throttled;
   return answerRoute(options, call, found.route, { actor, tenant, body: undefined });
 }
 

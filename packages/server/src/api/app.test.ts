@@ -324,6 +324,36 @@ describe('throttling', () => {
     }
   });
 
+  it('limits each operator token on its own, and never publishing', async () => {
+    let atMs = nowMs;
+    const limits = { requestsPerSecond: 0.5, burst: 3 };
+    const slow = await startApi({ now: () => atMs, config: { operatorThrottle: limits } });
+    try {
+      const call = (token: string, method: string, target: string, body?: unknown) =>
+        slow.call({ method, target, token, ...(body === undefined ? {} : jsonBody(body)) });
+      const made = await call(operatorToken, 'POST', '/operator/tokens', { name: 'other', role: 'read' });
+      const other = String(field(made.json, 'token'));
+      const statuses = [];
+      for (let count = 0; count < 4; count += 1) {
+        statuses.push((await call(operatorToken, 'GET', '/operator/tenants')).status);
+      }
+      expect(statuses).toEqual([200, 200, 429, 429]);
+      const refused = await call(operatorToken, 'GET', '/operator/tenants');
+      expect(refused.headers['retry-after']).toBe('2');
+      expect((await call(other, 'GET', '/operator/tenants')).status).toBe(200);
+      // A wrong token uses nobody's allowance up.
+      expect((await call('wrong', 'GET', '/operator/tenants')).status).toBe(401);
+      const event = { type: 'USER.CREATED', created_at: '2026-05-01T12:00:00Z', object: {} };
+      const { clientId } = await slow.tenant();
+      const publish = () => call(operatorToken, 'POST', '/operator/events', { client_id: clientId, events: [event] });
+      for (let count = 0; count < 10; count += 1) expect((await publish()).status).toBe(202);
+      atMs += 2_000;
+      expect((await call(operatorToken, 'GET', '/operator/tenants')).status).toBe(200);
+    } finally {
+      await slow.close();
+    }
+  });
+
   it('answers 429 with retry-after per client, and lets through again later', async () => {
     let atMs = nowMs;
     const slow = await startApi({ now: () => atMs, config: { throttle: { requestsPerSecond: 0.5, burst: 2 } } });

@@ -35,6 +35,8 @@ export interface Callers {
   /** Signature, throttle, token. */
   tenant(clientId: string, request: TenantRequest): Promise<Proved>;
   operator(request: { readonly method: string; readonly headers: Headers }): Promise<ProvedOperator>;
+  /** Undefined when a call of this operator or link may go on. */
+  throttled(actor: string): Answer | undefined;
   /** The cookie of a tenant link. */
   link(request: { readonly method: string; readonly headers: Headers }): Promise<Proved>;
 }
@@ -50,6 +52,7 @@ export function createCallers({ database, config, now, usage }: ApiDependencies)
     throttle,
     onKeyUsed: usage.keyUsed,
   });
+  const operatorThrottle = config.operatorThrottle && createThrottle({ ...config.operatorThrottle, now });
   const refuse = (answer: Answer) => ({ ok: false, answer }) as const;
 
   async function signed(clientId: string, request: TenantRequest): Promise<Proved> {
@@ -94,6 +97,13 @@ export function createCallers({ database, config, now, usage }: ApiDependencies)
       const link = await findTenantLink(database, hashToken(secret), new Date(now()));
       if (!link) return refuse(problem('unauthorised', 'The link has ended: ask for a new one'));
       return { ok: true, tenant: { clientId: link.client_id, partition: link.partition, scopes: [] } };
+    },
+
+    throttled(actor) {
+      const waitSeconds = operatorThrottle?.take(actor);
+      if (waitSeconds === undefined) return undefined;
+      const headers = { 'retry-after': String(waitSeconds) };
+      return problem('too_many_requests', 'Too many calls with this token, slow down', headers);
     },
 
     operator: (request) => proveOperator({ database, now, operatorToken: config.operatorToken }, request),

@@ -33,6 +33,8 @@ export interface ApiConfig {
   readonly acceptedAlgorithms: readonly KeyAlgorithm[];
   /** Per client id and process; absent: no limit. */
   readonly throttle?: { readonly requestsPerSecond: number; readonly burst: number } | undefined;
+  /** The same for callers of the operator API, each token on its own. */
+  readonly operatorThrottle?: { readonly requestsPerSecond: number; readonly burst: number } | undefined;
   /** Wrong client secrets in a row before a client has to wait; default 5, 0 for no back-off. */
   readonly loginTries?: number | undefined;
 }

@@ -89,6 +89,8 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   readonly isPage?: boolean;
   /** `ignored`: an `idempotency-key` has no effect here. POST only; absent: honoured. */
   readonly idempotency?: 'ignored';
+  /** `ignored`: how often an operator calls it is not limited. Absent: it is. */
+  readonly throttle?: 'ignored';
   readonly operationId: string;
   readonly summary: string;
   /** What does not fit is a 404. */

@@ -82,6 +82,7 @@ export function publishRoutes(deps: ApiDependencies): Route[] {
       method: 'POST',
       path: '/operator/events',
       access: 'operator',
+      throttle: 'ignored',
       operationId: 'publishEvents',
       summary: 'Publish events: one tenant as JSON, all or nothing, or many tenants as NDJSON, one event a line',
       query: querySchema,

@@ -39,6 +39,7 @@ export function signRoutes(deps: ApiDependencies): Route[] {
       method: 'POST',
       path: '/operator/sign',
       access: 'operator',
+      throttle: 'ignored',
       operationId: 'signDelivery',
       summary: 'The headers of a delivery (bellhop dev only)',
       body: {
