@@ -5,7 +5,7 @@
 // next events matches, the webhook counts as caught up.
 
 import type { Queryable } from '../store/database.ts';
-import { matchesSql } from '../store/operator-webhooks.ts';
+import { countLags, type LagTarget, matchesSql } from '../store/lag.ts';
 
 export interface BlockedRow {
   readonly id: string;
@@ -40,7 +40,6 @@ export interface Standing {
 
 const maxLookedAt = 500;
 const maxBlockedShown = 50;
-const maxCounted = 2_000;
 
 export async function readStanding(db: Queryable): Promise<Standing> {
   const [row] = await db.query<{
@@ -91,23 +90,18 @@ export async function readStanding(db: Queryable): Promise<Standing> {
 
 /** Blocked the longest first. */
 export async function readBlocked(db: Queryable): Promise<BlockedRow[]> {
-  return db.query<BlockedRow>(
-    `with blocked as materialized (
-       select * from webhooks where blocked_since is not null and enabled order by blocked_since, id limit ${maxBlockedShown}
-     )
-     select w.id, w.title, w.url, w.client_id, t.name as tenant, w.blocked_since, w.blocked_reason, w.blocked_status,
+  const rows = await db.query<Omit<BlockedRow, 'oldest_at' | 'events' | 'at_least'> & LagTarget>(
+    `select w.id, w.title, w.url, w.client_id, t.name as tenant, w.blocked_since, w.blocked_reason, w.blocked_status,
        w.attempts, w.next_attempt_at, case when w.muted_until > clock_timestamp() then w.muted_until end as muted_until,
-       lag.oldest as oldest_at, lag.events::integer as events,
-       lag.scanned >= ${maxCounted} as at_least
-     from blocked w join tenants t using (client_id)
-     cross join lateral (
-       select count(*) filter (where ${matchesSql('e', 'w')}) as events, count(*) as scanned,
-         min(e.appended_at) filter (where ${matchesSql('e', 'w')}) as oldest
-       from (select client_id, type, appended_at from events
-             where partition = w.partition and event_offset > w.cursor order by event_offset limit ${maxCounted}) e
-     ) lag
-     order by w.blocked_since, w.id`,
+       w.partition, w.type, w.exclude_type, w.cursor as position, p.head
+     from webhooks w join tenants t using (client_id) join partitions p on p.id = w.partition
+     where w.blocked_since is not null and w.enabled order by w.blocked_since, w.id limit ${maxBlockedShown}`,
   );
+  const lags = await countLags(db, rows);
+  return rows.map(({ partition, type, exclude_type, position, head, ...row }) => {
+    const { events, isComplete, oldestAt } = lags.get(row.id) ?? { events: 0, isComplete: false, oldestAt: null };
+    return { ...row, oldest_at: oldestAt, events, at_least: !isComplete };
+  });
 }
 
 /** Processes that run lanes. */

@@ -26,9 +26,13 @@ export interface EventPage {
   readonly more: { readonly searchedBackTo: Date; readonly below: ReadonlyMap<number, number> } | undefined;
 }
 
-/** After this time no further window is read. */
-const budgetMs = 120;
-const firstWindowEvents = 4_000;
+export interface Pace {
+  /** After this time no further window is read. */
+  readonly budgetMs: number;
+  readonly firstWindowEvents: number;
+}
+
+const usualPace: Pace = { budgetMs: 120, firstWindowEvents: 4_000 };
 const maxWindowEvents = 64_000;
 /** A window that took less is followed by one twice as large. */
 const quickMs = 25;
@@ -36,7 +40,11 @@ const quickMs = 25;
 /** `{"id":"…","created_at":"…"` with the longest legal timestamp. */
 const beginningLength = 160;
 
-export async function searchEvents(database: Database, filter: EventSearch): Promise<EventPage> {
+export async function searchEvents(
+  database: Database,
+  filter: EventSearch,
+  { budgetMs, firstWindowEvents }: Pace = usualPace,
+): Promise<EventPage> {
   const startedMs = performance.now();
   const asked = await rangesOf(database, filter);
   const rows: EventRow[] = [];

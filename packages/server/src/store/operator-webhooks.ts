@@ -1,11 +1,11 @@
 // Webhooks as an operator sees them: the row, where it stands in the log, how much matching waits behind it, and how its last
 // attempt ended. Read-only; what moves a webhook is in `webhook-position.ts`.
 //
-// Counting is bounded: at most `maxScanned` events behind each webhook's position are looked at, and `lag_complete` is false
-// when there were more. A webhook without a cursor of its own stands at its partition's checkpoint, which is up to a
-// second old.
+// `lag_complete` is false when more events wait than were counted (`lag.ts`). A webhook without a cursor of its own stands at
+// its partition's checkpoint, which is up to a second old.
 
 import type { Parameter, Queryable } from './database.ts';
+import { countLags } from './lag.ts';
 import type { WebhookRow } from './webhooks.ts';
 
 export interface OperatorWebhookRow extends WebhookRow {
@@ -46,13 +46,14 @@ export interface OperatorWebhookFilter {
   readonly search?: string | undefined;
   readonly after?: { readonly at: string; readonly id: string } | undefined;
   readonly limit: number;
-  readonly maxScanned: number;
+  /** False: what waits is not counted. */
+  readonly withLag?: boolean | undefined;
 }
 
 /** Oldest first. */
 export async function findWebhookIds(
   db: Queryable,
-  filter: Omit<OperatorWebhookFilter, 'after' | 'limit' | 'maxScanned'>,
+  filter: Omit<OperatorWebhookFilter, 'after' | 'limit' | 'withLag'>,
   limit: number,
 ): Promise<string[]> {
   const parameters: Parameter[] = [limit];
@@ -66,7 +67,7 @@ export async function findWebhookIds(
 }
 
 function conditionsOf(
-  filter: Omit<OperatorWebhookFilter, 'after' | 'limit' | 'maxScanned'>,
+  filter: Omit<OperatorWebhookFilter, 'after' | 'limit' | 'withLag'>,
   parameters: Parameter[],
 ): string[] {
   const conditions: string[] = [];
@@ -88,13 +89,13 @@ export async function listOperatorWebhooks(
   db: Queryable,
   filter: OperatorWebhookFilter,
 ): Promise<OperatorWebhookRow[]> {
-  const parameters: Parameter[] = [filter.limit, filter.maxScanned];
+  const parameters: Parameter[] = [filter.limit];
   const conditions = conditionsOf(filter, parameters);
   if (filter.after) {
     const at = `$${parameters.push(filter.after.at)}::text::timestamptz`;
     conditions.push(`(w.created_at, w.id) > (${at}, $${parameters.push(filter.after.id)}::uuid)`);
   }
-  return db.query<OperatorWebhookRow>(
+  const rows = await db.query<Omit<OperatorWebhookRow, 'lag_events' | 'lag_complete' | 'oldest_at'>>(
     `with page as materialized (
        select w.*, p.head,
          coalesce(w.cursor, case when w.started_at is null then p.head else p.checkpoint end) as position
@@ -103,17 +104,9 @@ export async function listOperatorWebhooks(
        order by w.created_at, w.id limit $1
      )
      select page.*, to_char(page.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_text,
-       lag.events::integer as lag_events, lag.scanned < $2 as lag_complete, lag.oldest as oldest_at,
        last.id as last_id, last.started_at as last_at, last.ok as last_ok, last.status as last_status,
        last.reason as last_reason, last.duration_ms as last_duration_ms
      from page
-     cross join lateral (
-       select count(*) filter (where ${matchesSql('e', 'page')}) as events, count(*) as scanned,
-         min(e.appended_at) filter (where ${matchesSql('e', 'page')}) as oldest
-       from (select client_id, type, appended_at from events
-             where partition = page.partition and event_offset > page.position
-             order by event_offset limit $2) e
-     ) lag
      left join lateral (
        select id, started_at, ok, status, reason, duration_ms from attempts
        where webhook_id = page.id and kind = 'delivery' order by started_at desc, id desc limit 1
@@ -121,11 +114,9 @@ export async function listOperatorWebhooks(
      order by page.created_at, page.id`,
     parameters,
   );
-}
-
-/** The rule of `matches` in `@bellhop/events`, between a row of events and a row of webhooks. */
-export function matchesSql(event: string, webhook: string): string {
-  const category = `split_part(${event}.type, '.', 1)`;
-  return `${event}.client_id = ${webhook}.client_id and case when 'ALL' = any(${webhook}.type)
-    then not coalesce(${category} = any(${webhook}.exclude_type), false) else ${category} = any(${webhook}.type) end`;
+  const lags = await countLags(db, filter.withLag === false ? [] : rows);
+  return rows.map((row) => {
+    const { events, isComplete, oldestAt } = lags.get(row.id) ?? { events: 0, isComplete: false, oldestAt: null };
+    return { ...row, lag_events: events, lag_complete: isComplete, oldest_at: oldestAt };
+  });
 }

@@ -47,14 +47,7 @@ import {
   webhookHistory,
 } from '../operator/webhook-history.ts';
 import { operatorWebhookSchema, showWebhook } from '../operator/webhook-view.ts';
-import {
-  maxScannedOne,
-  maxScannedPage,
-  noWebhook,
-  parkedSchema,
-  showParked,
-  webhookParams,
-} from '../operator/webhooks.ts';
+import { noWebhook, parkedSchema, showParked, webhookParams } from '../operator/webhooks.ts';
 import { readCookie } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Call, type Route, route, type Tenant } from '../route.ts';
@@ -101,8 +94,8 @@ const noCursor = (): Answer => problem('bad_request', 'cursor: is not one of thi
 export function viewDataRoutes(deps: ApiDependencies): Route[] {
   const { database } = deps;
 
-  const findWebhook = async (tenant: Tenant, id: string, maxScanned = maxScannedOne) =>
-    (await listOperatorWebhooks(database, { id, clientId: tenant.clientId, limit: 1, maxScanned }))[0];
+  const findWebhook = async (tenant: Tenant, id: string, withLag = true) =>
+    (await listOperatorWebhooks(database, { id, clientId: tenant.clientId, limit: 1, withLag }))[0];
 
   return [
     route({
@@ -157,7 +150,6 @@ export function viewDataRoutes(deps: ApiDependencies): Route[] {
           clientId: tenantOf({ tenant }).clientId,
           after,
           limit: limit + 1,
-          maxScanned: Math.ceil(maxScannedPage / (limit + 1)),
         });
         const now = deps.now();
         const positionOf = (row: OperatorWebhookRow) => ({ at: row.created_text, id: row.id });
@@ -199,7 +191,7 @@ export function viewDataRoutes(deps: ApiDependencies): Route[] {
       query: historyQuery,
       responses: { 200: { description: 'Steps, oldest first', schema: historySchema } },
       async handle({ params, query, tenant }) {
-        const row = await findWebhook(tenantOf({ tenant }), params.webhook_id, 2_000);
+        const row = await findWebhook(tenantOf({ tenant }), params.webhook_id);
         if (!row) return noWebhook(params.webhook_id);
         return { status: 200, body: await webhookHistory(deps, row, query.range) };
       },
@@ -216,7 +208,7 @@ export function viewDataRoutes(deps: ApiDependencies): Route[] {
       async handle({ params, query, tenant }) {
         const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
         if (query.cursor !== undefined && !before) return noCursor();
-        if (!(await findWebhook(tenantOf({ tenant }), params.webhook_id, 1))) return noWebhook(params.webhook_id);
+        if (!(await findWebhook(tenantOf({ tenant }), params.webhook_id, false))) return noWebhook(params.webhook_id);
         const rows = await listParked(database, params.webhook_id, { limit: query.limit + 1, before });
         const body = page(
           rows,

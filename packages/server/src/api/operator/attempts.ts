@@ -76,7 +76,7 @@ export function attemptRoutes(deps: ApiDependencies): Route[] {
       query: z.strictObject({
         ...pageQuery,
         webhook_id: uuidSchema.optional(),
-        client_id: uuidSchema.optional(),
+        client_id: uuidSchema.optional().describe('Of the webhooks that the tenant has now.'),
         package_id: uuidSchema.optional(),
         kind: z.enum(['delivery', 'test']).optional(),
         ok: booleanQuery.optional(),

@@ -179,7 +179,7 @@ export async function waysOf(database: Database, event: FullEventRow): Promise<z
     clientId: event.client_id,
     limit: maxWebhooks,
     // What waits behind each webhook does not matter here.
-    maxScanned: 0,
+    withLag: false,
   });
   const ids = webhooks.map(({ id }) => id);
   const since = new Date(event.appended_at.getTime() - clockSkewMs);

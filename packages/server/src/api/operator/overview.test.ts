@@ -71,7 +71,14 @@ describe('the overview', () => {
       ", 0, '2026-03-01T11:00:00Z', 'status_5xx', 503, 7, 1, 1",
     );
     const answer = await operator('GET', '/operator/overview');
-    expect(field(answer.json, 'webhooks')).toEqual({ total: 4, retrying: 1, behind: 1, flowing: 1, disabled: 1 });
+    expect(field(answer.json, 'webhooks')).toEqual({
+      total: 4,
+      retrying: 1,
+      behind: 1,
+      flowing: 1,
+      disabled: 1,
+      muted: 0,
+    });
     expect(field(answer.json, 'blocked')).toMatchObject([
       { title: 'stuck', tenant: 'A', reason: 'status_5xx', status: 503, attempts: 7, events: 2, at_least: false },
     ]);

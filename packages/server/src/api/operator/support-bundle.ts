@@ -14,7 +14,7 @@ import { showOverview } from './stream.ts';
 import { readSystem } from './system.ts';
 import { webhookHistory } from './webhook-history.ts';
 import { showWebhook } from './webhook-view.ts';
-import { maxScannedOne, noWebhook, showParked } from './webhooks.ts';
+import { noWebhook, showParked } from './webhooks.ts';
 
 const maxAttempts = 200;
 const maxOthers = 50;
@@ -48,7 +48,7 @@ export function supportBundleRoutes(deps: ApiDependencies): Route[] {
   ];
 
   async function readWebhook(id: string) {
-    const [row] = await listOperatorWebhooks(database, { id, limit: 1, maxScanned: maxScannedOne });
+    const [row] = await listOperatorWebhooks(database, { id, limit: 1 });
     if (!row) return undefined;
     const attempts = await listAttempts(database, { webhookId: id, limit: maxAttempts });
     const audit = await listAudit(database, { subject: `webhook:${id}`, limit: maxOthers });

@@ -105,7 +105,6 @@ export function webhookHistoryRoutes(deps: ApiDependencies): Route[] {
         const [webhook] = await listOperatorWebhooks(deps.database, {
           id: params.webhook_id,
           limit: 1,
-          maxScanned: 2_000,
         });
         if (!webhook) return noWebhook(params.webhook_id);
         return { status: 200, body: await webhookHistory(deps, webhook, query.range) };

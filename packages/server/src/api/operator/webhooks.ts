@@ -12,10 +12,6 @@ import { type Answer, type Route, route } from '../route.ts';
 import { booleanQuery, decodeCursor, page, pageQuery, pageSchema } from './paging.ts';
 import { operatorWebhookSchema, showWebhook } from './webhook-view.ts';
 
-/** Events looked at to count the lag: of one webhook, and of all webhooks of a page together. */
-export const maxScannedOne = 1_000_000;
-export const maxScannedPage = 100_000;
-
 export const webhookParams = z.strictObject({ webhook_id: uuidSchema });
 
 export const parkedSchema = z.strictObject({
@@ -37,7 +33,7 @@ export async function readOperatorWebhook(
   id: string,
   nowMs: number,
 ): Promise<z.infer<typeof operatorWebhookSchema> | undefined> {
-  const [row] = await listOperatorWebhooks(db, { id, limit: 1, maxScanned: maxScannedOne });
+  const [row] = await listOperatorWebhooks(db, { id, limit: 1 });
   return row && showWebhook(row, nowMs);
 }
 
@@ -87,7 +83,6 @@ export function operatorWebhookRoutes(deps: ApiDependencies): Route[] {
           search: query.search,
           after,
           limit: query.limit + 1,
-          maxScanned: Math.ceil(maxScannedPage / (query.limit + 1)),
         });
         const now = deps.now();
         const shown = page(
