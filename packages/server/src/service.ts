@@ -33,6 +33,7 @@ import { createMetrics } from './observe/metrics.ts';
 import { tellAll } from './observe/observer.ts';
 import { countWorkers } from './observe/overview.ts';
 import { createRollups } from './observe/rollups.ts';
+import { openTelemetry } from './observe/telemetry.ts';
 import { createUsage } from './observe/usage.ts';
 import { packageVersion } from './package-version.ts';
 import { type Database, DatabaseError, type DatabaseErrorCode } from './store/database.ts';
@@ -100,6 +101,7 @@ export async function startService(config: ServiceConfig, options: StartOptions 
 
     const signals = await createSignals(database, { onError: (error) => onError(error, 'signals') });
     started.push(() => signals.close());
+    const telemetry = await openTelemetry(signals, packageVersion());
     const metrics = new Registry();
     const rollups = createRollups({ database, now: Date.now, onError: (error) => onError(error, 'rollups') });
     started.push(() => rollups.close());
@@ -123,8 +125,10 @@ export async function startService(config: ServiceConfig, options: StartOptions 
         now: Date.now,
         onError: (error) => onError(error, 'metrics'),
       }),
+      ...(telemetry ? [telemetry.observer] : []),
     ]);
-    const log = createPostgresLog({ database, signals, observer });
+    const plainLog = createPostgresLog({ database, signals, observer });
+    const log = telemetry?.log(plainLog) ?? plainLog;
     started.push(() => log.close());
     const { policy, proxy, certificateNotAfter } = egress;
     const { keys, certificates } = await openKeys({ database, config, metrics, certificateNotAfter, logger, onError });
@@ -149,18 +153,20 @@ export async function startService(config: ServiceConfig, options: StartOptions 
       certificates,
       proxy,
       local: acceptorEndpoint(acceptor),
+      observer,
     });
     started.push(() => sender.close());
     const tests = createTestTrigger({ database, sender, now: Date.now, onError });
     started.push(() => tests.drained());
 
+    const ledger = createLedger(database, { observer, attempts: config.attempts });
     const worker =
       config.role === 'api'
         ? undefined
         : new Worker({
             database,
             log,
-            ledger: createLedger(database, { observer, attempts: config.attempts }),
+            ledger: telemetry?.ledger(ledger) ?? ledger,
             observer,
             sender,
             signals,
@@ -196,6 +202,7 @@ export async function startService(config: ServiceConfig, options: StartOptions 
       live,
       rollups,
       usage,
+      telemetry,
       about: { version: packageVersion(), startedAt: new Date(), settings: settingsOf(config, certificateNotAfter) },
       stopping: stopping.signal,
       ready: () =>

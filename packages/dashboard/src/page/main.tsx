@@ -72,9 +72,7 @@ function Shell() {
           {links.map(([href, name]) => (
             <Link key={href} href={href} aria-current={isUnder(path, href) ? 'page' : undefined}>
               {name}
-              {href === '/' && overview.value && overview.value.webhooks.retrying > 0 ? (
-                <span class="badge">{overview.value.webhooks.retrying}</span>
-              ) : null}
+              {href === '/' && stuck() > 0 ? <span class="badge">{stuck()}</span> : null}
             </Link>
           ))}
         </nav>
@@ -150,6 +148,12 @@ function Shell() {
   );
 }
 
+/** What a person has seen already calls nobody. */
+function stuck(): number {
+  const { retrying = 0, muted = 0 } = overview.value?.webhooks ?? {};
+  return retrying - muted;
+}
+
 /** A tenant link only reads, and ends. */
 function Until() {
   const until = session.value?.expires_at;
@@ -185,9 +189,7 @@ function isUnder(path: string, href: string): boolean {
 }
 
 effect(() => {
-  const { retrying: blocked = 0, muted = 0 } = overview.value?.webhooks ?? {};
-  // What a person has seen already calls nobody.
-  const retrying = blocked - muted;
+  const retrying = stuck();
   const isOld = link.value === 'lost';
   const state = isView ? (session.value?.tenant ?? 'tenant link') : retrying > 0 ? `${retrying} stuck` : 'flowing';
   document.title = `${isOld ? 'disconnected' : state} · Bellhop`;

@@ -10,6 +10,7 @@ import type { TenantCertificates } from '../keys/tenant-certificates.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { LiveView } from '../observe/live.ts';
 import type { Rollups } from '../observe/rollups.ts';
+import type { Telemetry } from '../observe/telemetry.ts';
 import type { Usage } from '../observe/usage.ts';
 import type { Database } from '../store/database.ts';
 import type { Signals } from '../store/signals.ts';
@@ -68,6 +69,8 @@ export interface ApiDependencies {
   readonly about: About;
   /** When keys were used, and which calls were refused. */
   readonly usage: Usage;
+  /** Absent: no OpenTelemetry SDK is set up. */
+  readonly telemetry?: Pick<Telemetry, 'publishing'> | undefined;
   /** Aborts when the service is about to stop: streams without end, end then. */
   readonly stopping?: AbortSignal | undefined;
   /** Where the service keeps its metrics; absent: the API has a registry of its own. */

@@ -39,6 +39,9 @@ export function FlowChart({ rollups }: { readonly rollups: Rollups }) {
   );
 }
 
+/** Seconds that people count in. */
+const durations = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 172_800, 604_800];
+
 export function LagChart({ history }: { readonly history: History }) {
   const { points } = history;
   const times = useMemo(() => points.map(({ at }) => Date.parse(at) / 1_000), [history]);
@@ -63,6 +66,7 @@ export function LagChart({ history }: { readonly history: History }) {
       times={times}
       lines={lines}
       left={(value) => span(value * 1_000)}
+      leftSteps={durations}
       right={(value) => (Number.isInteger(value) ? count(value) : '')}
       table={{
         head: ['Oldest waited', 'Packages ok', 'Failed attempts', 'Events delivered'],

@@ -22,6 +22,8 @@ export interface PlotProps {
   readonly lines: readonly Line[];
   /** Of the axes' ticks. */
   readonly left: (value: number) => string;
+  /** Ticks at multiples of one of these; absent: of round numbers. */
+  readonly leftSteps?: readonly number[];
   readonly right?: (value: number) => string;
   readonly table: {
     readonly head: readonly string[];
@@ -97,7 +99,7 @@ export function Plot({ table, ...props }: PlotProps) {
 function options(
   element: HTMLElement,
   utc: boolean,
-  { lines, left, right }: Pick<PlotProps, 'lines' | 'left' | 'right'>,
+  { lines, left, leftSteps, right }: Pick<PlotProps, 'lines' | 'left' | 'leftSteps' | 'right'>,
 ): uPlot.Options {
   const colour = (name: string): string => getComputedStyle(element).getPropertyValue(name).trim();
   const axis = {
@@ -113,7 +115,7 @@ function options(
     scales: { y: { range }, ...(right ? { right: { range } } : {}) },
     axes: [
       { ...axis, values: (_, seconds) => seconds.map((second) => clock(new Date(second * 1_000)).slice(0, 5)) },
-      { ...axis, size: 64, values: (_, ticks) => ticks.map(left) },
+      { ...axis, size: 76, values: (_, ticks) => ticks.map(left), ...(leftSteps ? { incrs: [...leftSteps] } : {}) },
       ...(right
         ? [
             {

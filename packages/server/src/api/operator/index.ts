@@ -32,7 +32,7 @@ export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
     ...tenantTokenRoutes(deps),
     ...tenantCertificateRoutes(deps),
     ...tenantLinkRoutes(deps),
-    ...publishRoutes(deps),
+    ...publishRoutes(deps).map((each) => traced(each, deps)),
     ...operatorWebhookRoutes(deps),
     ...webhookActionRoutes(deps),
     ...webhookHistoryRoutes(deps),
@@ -50,4 +50,10 @@ export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
     ...supportBundleRoutes(deps),
     ...eventTypeRoutes(),
   ];
+}
+
+/** Nothing is added where nobody set telemetry up. */
+function traced(route: Route, { telemetry }: ApiDependencies): Route {
+  if (!telemetry) return route;
+  return { ...route, handle: (call) => telemetry.publishing(call.headers, () => route.handle(call)) };
 }
