@@ -31,7 +31,7 @@ export interface PostgresLogOptions {
 }
 
 /** Row counts a statement is prepared for; a batch is padded to the next one, so that few statements serve all sizes. */
-const statementRows = [1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1000] as const;
+const statementRows = [1, 2, 4, 8, 16, 32, 64, 100, 128, 200, 256, 300, 400, 512, 700, 1000] as const;
 const maxStatementRows = 1000;
 
 interface EventRow {
@@ -165,27 +165,51 @@ async function appendBatch(
 
   // The lock was held over all statements: their offsets follow each other.
   const after = inserted[0]?.base ?? 0;
-  const offsets = new Map<number, number>();
-  for (const offset of inserted.flatMap((each) => each.offsets)) offsets.set(offset - after - 1, offset);
-  const appendedAt = new Date();
-  const stored: LogEvent[] = [];
-  for (const [index, event] of events.entries()) {
-    const offset = offsets.get(index);
-    if (offset !== undefined) stored.push({ ...event, offset, appendedAt });
-  }
-  let index = 0;
+  const stored = storedEvents(events, after, inserted, new Date());
+  const isStored = stored.length === events.length ? undefined : new Set(stored.map(({ offset }) => offset));
+  let offset = after;
   const results = callers.map((own) => {
+    if (!isStored) return { accepted: own.length, duplicates: 0 };
     let accepted = 0;
-    for (const _ of own) if (offsets.has(index++)) accepted += 1;
+    for (const _ of own) if (isStored.has(++offset)) accepted += 1;
     return { accepted, duplicates: own.length - accepted };
   });
   return { results, stored: { after, upTo: after + events.length, events: stored } };
 }
 
-/** Offsets above `base` that hold an event; the others belong to duplicates. */
+function storedEvents(
+  events: readonly NewEvent[],
+  after: number,
+  inserted: readonly Inserted[],
+  appendedAt: Date,
+): LogEvent[] {
+  const toStored = ({ clientId, id, type, body }: NewEvent, offset: number): LogEvent => ({
+    offset,
+    clientId,
+    id,
+    type,
+    body,
+    appendedAt,
+  });
+  if (inserted.every(({ offsets }) => offsets === undefined)) {
+    return events.map((event, index) => toStored(event, after + 1 + index));
+  }
+  const stored: LogEvent[] = [];
+  for (const { base, rows, offsets } of inserted) {
+    for (const offset of offsets ?? Array.from({ length: rows }, (_, index) => base + 1 + index)) {
+      const event = events[offset - after - 1];
+      if (event) stored.push(toStored(event, offset));
+    }
+  }
+  return stored;
+}
+
+/** What one statement stored of its events, at `base + 1` to `base + rows`. */
 interface Inserted {
   readonly base: number;
-  readonly offsets: readonly number[];
+  readonly rows: number;
+  /** Of those that are stored; undefined when all are, which is nearly always: then nothing need be read. */
+  readonly offsets: readonly number[] | undefined;
 }
 
 async function insert(on: Queryable, partition: number, events: readonly NewEvent[]): Promise<Inserted> {
@@ -200,12 +224,16 @@ async function insert(on: Queryable, partition: number, events: readonly NewEven
     parameters[at + 2] = event.type;
     parameters[at + 3] = event.body;
   }
-  const stored = await on.query<{ base: number; event_offset: number | null }>(insertStatement(rows), parameters);
-  const [first] = stored;
-  if (!first) throw new TypeError(`There is no partition ${partition}.`);
+  const [stored] = await on.query<{ base: number; duplicates: number; offsets: string | null }>(
+    insertStatement(rows),
+    parameters,
+  );
+  if (!stored) throw new TypeError(`There is no partition ${partition}.`);
+  const { base, duplicates, offsets } = stored;
   return {
-    base: first.base,
-    offsets: stored.flatMap(({ event_offset }) => (event_offset === null ? [] : [event_offset])),
+    base,
+    rows: events.length,
+    offsets: duplicates === 0 ? undefined : (offsets?.split(',') ?? []).map(Number),
   };
 }
 
@@ -229,7 +257,9 @@ function insertStatement(rows: number): string {
         on conflict on constraint events_id do nothing
         returning event_offset
       )
-      select head.base, stored.event_offset from head left join stored on true order by stored.event_offset`;
+      select base, $2::integer - count(event_offset)::integer as duplicates,
+        case when count(event_offset) < $2::integer then string_agg(event_offset::text, ',' order by event_offset) end as offsets
+      from head left join stored on true group by base`;
     statements.set(rows, text);
   }
   return text;
