@@ -31,9 +31,11 @@ const declarations: readonly Declare[] = [
 
 const startHere = `
 Start here:
-  $ bellhop dev                       a local service, with everything it needs
-  $ bellhop listen                    see its events in your terminal
-  $ bellhop trigger ORDER.FILLED      send one
+  $ bellhop dev --no-demo                              a local service with everything it needs; it stays up
+  $ bellhop init --env local                           a handler of yours to begin with
+  $ bellhop listen -f http://localhost:3000/webhooks   its events here and, verified, at your handler
+  $ bellhop trigger ORDER.FILLED                       make one
+In a clone, bellhop is npx bellhop.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 declined, 4 not authorised, 5 not reachable.`;
 

@@ -1,5 +1,6 @@
 // For tests: a real `bellhop dev` in a folder of its own, and the command run against it to its end.
 
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { needBuild } from '../../../test/support/build.ts';
 import { bellhop, type Run, temporaryFolder } from './program.fixture.ts';
@@ -27,6 +28,8 @@ export interface DevService {
   readonly run: Run;
   /** A command against the service, to its end. */
   cli(...args: readonly string[]): Promise<Ended>;
+  /** Without a command, where many are published or time matters. Gives their ids. */
+  publish(events: readonly { readonly id: string }[]): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -41,6 +44,7 @@ export async function startDev(): Promise<DevService> {
   );
   const [, url = ''] = await run.see(/ready {2}(http:\S+)/);
   const devJson = join(dataDir, 'dev.json');
+  const dev = JSON.parse(await readFile(devJson, 'utf8'));
   const env = {
     BELLHOP_DEV_JSON: devJson,
     XDG_CONFIG_HOME: join(folder.path, 'config'),
@@ -53,6 +57,15 @@ export async function startDev(): Promise<DevService> {
     env,
     run,
     cli: (...args) => ended(args, env, folder.path),
+    async publish(events) {
+      const answer = await fetch(`${url}/operator/events`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${dev.operator_token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ client_id: dev.client_id, events }),
+      });
+      if (answer.status !== 202) throw new Error(`publishing answered ${answer.status}: ${await answer.text()}`);
+      return events.map(({ id }) => id);
+    },
     async close() {
       await run.stop('SIGTERM');
       await folder.remove();

@@ -127,13 +127,17 @@ function explain(service: Service, settings: Settings, { output }: Context): voi
   const file = shown(devFilePath(settings.dataDir));
   output.line();
   output.line(` ${bold('base URL')}        ${service.url}   API description: ${service.url}/openapi.json`);
-  output.line(` ${bold('dashboard')}       ${service.operatorUrl}/dashboard   sign in with the operator token`);
+  output.line(
+    ` ${bold('dashboard')}       ${service.operatorUrl}/dashboard   sign in with the operator token, or: bellhop open`,
+  );
   if (service.operatorUrl !== service.url) output.line(` ${bold('operator API')}    ${service.operatorUrl}`);
   output.line(` ${bold('credentials')}     ${file}   client id, secret, key and operator token`);
   output.line(
     ` ${bold('operator token')}  ${dim(`export TOKEN=$(node -p 'JSON.parse(fs.readFileSync("${file}")).operator_token')`)}`,
   );
-  output.line(` ${bold('next')}            build your own handler: docs/tutorial.md   ${dim('(Ctrl-C stops)')}`);
+  output.line(
+    ` ${bold('next')}            build your own handler: bellhop init --env local, docs/tutorial.md   ${dim('(Ctrl-C stops)')}`,
+  );
   output.line();
 }
 

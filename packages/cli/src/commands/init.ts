@@ -31,7 +31,8 @@ export async function init(flags: InitFlags, context: Context): Promise<ExitCode
   const done = (text: string) => output.note(`${output.noteColors.green('✓')} ${text}`);
   if (where === 'local') {
     const target = await resolveTarget({ env: 'local' }, context.env);
-    done(`the local service has made credentials for you: ${target.source}`);
+    const near = relative(process.cwd(), target.source);
+    done(`the local service has made credentials for you: ${near.startsWith('..') ? target.source : near}`);
   } else {
     const ready = await provider(where, flags, asking, context);
     if (!ready) return exitCodes.ok;

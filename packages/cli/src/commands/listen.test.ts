@@ -2,17 +2,19 @@
 
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { createClient } from '@bellhop/client';
 import { createHandler, memoryInbox, remoteKeys, toNode } from '@bellhop/handler';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { idsOf, startTarget, type Target } from '../listen/target.fixture.ts';
 import { bellhop, type Run } from '../program.fixture.ts';
 import { type DevService, startDev } from '../service.fixture.ts';
 
 let service: DevService;
 const running: Run[] = [];
 const servers: Server[] = [];
+const targets: Target[] = [];
 /** What a killed run left behind must not reach the next test. */
 let round = 0;
 
@@ -23,6 +25,7 @@ afterEach(async () => {
   round += 1;
   for (const run of running.splice(0)) await run.stop('SIGKILL');
   for (const server of servers.splice(0)) server.close().closeAllConnections();
+  for (const started of targets.splice(0)) started.close();
   for (const { id } of await webhooks()) await service.cli('webhooks', 'rm', id);
 });
 afterAll(() => service?.close());
@@ -46,34 +49,11 @@ const jsonLines = (text: string) =>
     .filter(Boolean)
     .map((line) => JSON.parse(line));
 
-interface Received {
-  readonly request: IncomingMessage;
-  readonly body: string;
+async function target(...args: Parameters<typeof startTarget>): Promise<Target> {
+  const started = await startTarget(...args);
+  targets.push(started);
+  return started;
 }
-
-/** A server that is the target of forwarding; `answer` decides about each package. */
-async function target(port = 0, answer: (received: Received, index: number) => number = () => 200) {
-  const received: Received[] = [];
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const got = { request, body: Buffer.concat(chunks).toString() };
-      const status = answer(got, received.length);
-      received.push(got);
-      response.writeHead(status).end();
-    });
-  });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  servers.push(server);
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('a TCP server has a port');
-  return { received, server, port: address.port, url: `http://127.0.0.1:${address.port}/hooks/in?x=1` };
-}
-
-const idsOf = (received: readonly Received[]): string[] =>
-  received.flatMap(({ body }) => JSON.parse(body).payload.map(({ id }: { id: string }) => id));
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -125,7 +105,7 @@ describe.each(['direct', 'acceptor'])('bellhop listen --via %s', (via) => {
     const args = ['--via', via, '-f', before.url];
     const run = listen(...args);
     await run.see(/ready/);
-    before.server.close().closeAllConnections();
+    before.close();
     const ids = await publishedIds('ORDER.FILLED', '--count', '5');
     await run.see(/is down \(ECONNREFUSED\); packages wait/);
     expect(await run.stop('SIGINT')).toBe(0);

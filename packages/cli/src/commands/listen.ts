@@ -13,6 +13,7 @@ import {
   deleteEndpoint,
   type Endpoint,
   endpointExists,
+  forgetful,
   pollAcceptor,
 } from '../listen/acceptor.ts';
 import { type DirectReceiver, listenDirect, type Receiver } from '../listen/direct.ts';
@@ -180,11 +181,7 @@ async function startAcceptor({ connection, wanted, settler, file, target, flags,
       `the signed path is ${pathOf(endpoint.url)}, not that of your server: a handler that verifies refuses it; add --resign`,
     );
   }
-  if (!positions) {
-    output.note(
-      "Upvest's acceptor forgets what it hands out: an answer that is lost on its way is lost. For no loss: --url with a public URL of yours.",
-    );
-  }
+  if (!positions) output.note(forgetful);
   const registration = await register(connection.client, connection.target, { ...wanted, url: endpoint.url });
   const isSame = state.endpoint?.id === endpoint.id;
   const receiver = pollAcceptor({
@@ -259,8 +256,10 @@ function announce(
 async function stop(listening: Listening, flags: ListenFlags, context: Context): Promise<ExitCode> {
   const { settler, receiver, registration, file, endpoint, connection } = listening;
   const { output } = context;
-  const waiting = flags.keep ? undefined : await whatWaits(listening);
+  let waiting = flags.keep ? undefined : await whatWaits(listening);
   await receiver.close();
+  // The last answer of an acceptor that forgets may have brought something.
+  if (waiting === 0 && !receiver.isCaughtUp()) waiting = 'unknown';
   let removed = false;
   let note = flags.keep ? 'webhook kept' : '';
   if (waiting === 0) {
@@ -316,8 +315,8 @@ async function whatWaits({ connection, registration, receiver, delayMs }: Listen
   }
 }
 
-function isUpvest(target: Target): boolean {
-  return /(^|\.)upvest\.co$/.test(new URL(target.baseUrl).hostname);
+function isUpvest({ environment }: Target): boolean {
+  return environment === 'sandbox' || environment === 'live';
 }
 
 function pathOf(url: string): string {

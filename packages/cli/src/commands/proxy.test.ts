@@ -1,6 +1,9 @@
 // `bellhop proxy` by the real command: plain requests in front, a real service behind.
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { createPrivateKey } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bellhop, type Run } from '../program.fixture.ts';
@@ -73,6 +76,82 @@ describe('bellhop proxy', () => {
     const nobody = await fetch(`${url}/webhooks`, { headers: { 'upvest-client-id': crypto.randomUUID() } });
     expect(nobody.status).toBe(400);
     expect(await nobody.json()).toMatchObject({ detail: expect.stringMatching(/No key for client id/) });
+  });
+
+  it('takes the sample file of httpsignature-proxy: one key for every client id, encrypted, found in the working folder', async () => {
+    const pem = createPrivateKey(await readFile(dev['private_key_file'] ?? ''));
+    const encrypted = pem.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: '123456' });
+    await writeFile(join(service.folder, 'key.ppk'), encrypted);
+    const elsewhere = join(service.folder, 'elsewhere');
+    await mkdir(elsewhere);
+    const lines = [
+      'private-key: "./key.ppk"',
+      'private-key-password: "123456"',
+      `server-base-url: "${service.url}"`,
+      `key-id: "${dev['key_id']}"`,
+      'port: 0',
+    ];
+    await writeFile(join(elsewhere, 'sample.yaml'), lines.join('\n'));
+    const run = bellhop(
+      ['proxy'],
+      { ...service.env, HOME: service.folder, BELLHOP_PROXY_CONFIG: 'elsewhere/sample.yaml' },
+      service.folder,
+    );
+    running.push(run);
+    const [, url = ''] = await run.see(/ready {2}(http:\S+) →/);
+    const form = new URLSearchParams({
+      client_id: dev['client_id'] ?? '',
+      client_secret: dev['client_secret'] ?? '',
+      grant_type: 'client_credentials',
+      scope: 'webhooks:admin',
+    });
+    expect((await fetch(`${url}/auth/token`, { method: 'POST', body: form })).status).toBe(200);
+    await writeFile(join(elsewhere, 'wrong.yaml'), lines.join('\n').replace('123456', 'wrong'));
+    const wrong = await service.cli('proxy', '--config', 'elsewhere/wrong.yaml');
+    expect(wrong.stderr).toMatch(/Check private-key-password/);
+    expect(wrong.code).toBe(2);
+    const own = `    client-id: x\n    key-id: k\n    private-key: ../data/tenant-key.pem\n    server-base-url: ${service.url}\n`;
+    await writeFile(join(elsewhere, 'twice.yaml'), `key-configs:\n  config-1:\n${own}  config-2:\n${own}`);
+    expect((await service.cli('proxy', '--config', 'elsewhere/twice.yaml')).stderr).toMatch(/two keys for client id x/);
+  });
+
+  it('streams answers, passes large requests whole, and repeats nothing', async () => {
+    const requests: { readonly url: string | undefined; readonly bytes: number; readonly digest: unknown }[] = [];
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const upstream = createServer(async (request, response) => {
+      let bytes = 0;
+      for await (const chunk of request) bytes += chunk.length;
+      requests.push({ url: request.url, bytes, digest: request.headers['content-digest'] });
+      response.writeHead(503, { 'x-thing': 'kept', 'set-cookie': ['a=1', 'b=2'] }).write('first ');
+      await released;
+      response.end('last');
+    }).listen(0, '127.0.0.1');
+    await once(upstream, 'listening');
+    const address = upstream.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const file = join(service.folder, 'stream.yaml');
+    await writeFile(
+      file,
+      `key-id: k\nprivate-key: ${dev['private_key_file']}\nserver-base-url: http://127.0.0.1:${port}/prefix/\n`,
+    );
+    const { run, url } = await start('--config', file);
+    const answer = await fetch(`${url}/orders?b=2&a=%20x`, { method: 'POST', body: 'x'.repeat(5_000_000) });
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    // The other half has not been sent yet.
+    expect((await reader?.read())?.value).toBe('first ');
+    release();
+    expect((await reader?.read())?.value).toBe('last');
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get('x-thing')).toBe('kept');
+    expect(answer.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
+    expect(requests).toEqual([
+      { url: '/prefix/orders?b=2&a=%20x', bytes: 5_000_000, digest: expect.stringMatching(/^sha-512=:/) },
+    ]);
+    await run.see(/503 .*POST \/orders\?b=2&a=%20x {2}↑ 5000000 B ↓ 10 B/);
+    upstream.close().closeAllConnections();
   });
 
   it('does not sign for web pages, and says when the service is away', async () => {

@@ -97,6 +97,13 @@ describe('bellhop trigger', () => {
     const { code, stdout } = await service.cli('trigger', '--scenario', file);
     expect(code).toBe(0);
     expect(stdout).toMatch(/duplicate, 1 known already: stored once/);
+    await writeFile(
+      file,
+      'steps: [{ type: ORDER.NEW, as: order }, { type: ORDER.FILLED, about: order, fault: large }]',
+    );
+    expect((await service.cli('trigger', '--scenario', file)).stdout).toMatch(/✓ ORDER\.FILLED .*\(large\)/);
+    const [largest] = JSON.parse((await service.cli('events', 'list', '--json', '--limit', '1')).stdout);
+    expect(largest.bytes).toBeGreaterThan(1_000_000);
     await writeFile(file, 'steps: [{ type: ORDER.NEW, set: { id: "$\x7bnobody.id}" } }]');
     expect((await service.cli('trigger', '--scenario', file)).stderr).toMatch(/step 1: \$\{nobody\.id\} leads nowhere/);
   });

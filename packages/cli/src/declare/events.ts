@@ -39,7 +39,7 @@ A scenario:
     - { type: ORDER.NEW, as: order }
     - delay: 500ms
     - { type: EXECUTION.FILLED, set: { order_id: "\${order.object.id}" } }
-    - { type: ORDER.FILLED, about: order, fault: duplicate }     # or swap, unknown-type`,
+    - { type: ORDER.FILLED, about: order, fault: duplicate }     # or swap, unknown-type, large`,
   );
   trigger.action(
     run(async (context, type, flags) => (await import('../commands/trigger.ts')).trigger(type, flags, context)),

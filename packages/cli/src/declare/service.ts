@@ -21,9 +21,9 @@ Examples:
   $ bellhop serve --embedded             one process, built-in database`;
 
 export const declareService: Declare = (root, run) => {
-  addSettings(root.command('dev'), 'dev')
+  const dev = root.command('dev').option('--no-demo', 'only serve: no demo handler, no tutorial, no events');
+  addSettings(dev, 'dev')
     .description('run the service for development, with credentials made for you and a demo')
-    .option('--no-demo', 'only serve: no demo handler, no tutorial, no events')
     .addHelpText('after', devExamples)
     .action(run(async (context, flags) => (await import('../commands/dev.ts')).dev(flags, context)));
 

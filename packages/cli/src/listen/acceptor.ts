@@ -11,6 +11,9 @@ import { failure, type Receiver } from './direct.ts';
 import type { Settler } from './settle.ts';
 import { type HeldDelivery, type ListenState, readDeliveries, type StateFile } from './state.ts';
 
+export const forgetful =
+  'This acceptor forgets what it hands out: an answer that is lost on its way is lost. For no loss: --url with a public URL of yours.';
+
 const base = '/events-acceptor-service';
 const downMs = 300;
 const leaveMs = 3_000;
@@ -65,7 +68,7 @@ export interface AcceptorOptions {
   /** With a time-out above the acceptor's long poll, and no repeats of its own. */
   readonly client: Client;
   readonly endpoint: Endpoint;
-  /** The service knows `?after=`. */
+  /** It hands out positions and knows `?after=`. One that turns out not to is treated as one that forgets. */
   readonly positions: boolean;
   readonly settler: Settler;
   readonly file: StateFile;
@@ -74,12 +77,13 @@ export interface AcceptorOptions {
 }
 
 export function pollAcceptor(options: AcceptorOptions): Receiver {
-  const { client, endpoint, positions, settler, file, onTrouble } = options;
+  const { client, endpoint, settler, file, onTrouble } = options;
   const closing = new AbortController();
   /** For polls whose answer must not be thrown away: they get a little longer. */
   const leaving = new AbortController();
   const broken = failure();
   let state: ListenState = { ...options.state, endpoint };
+  let { positions } = options;
   let caughtUp = true;
   let busy = false;
   let troubles = 0;
@@ -92,6 +96,10 @@ export function pollAcceptor(options: AcceptorOptions): Receiver {
       const read = await poll();
       busy = read !== undefined && read.length > 0;
       if (read === undefined || read.length === 0) continue;
+      if (positions && read.some(({ position }) => position === undefined)) {
+        positions = false;
+        onTrouble(forgetful);
+      }
       if (!positions) {
         state = { ...state, held: read };
         await file.write(state);

@@ -86,10 +86,13 @@ export function createForwarder(url: URL): Forwarder {
       };
       const timer = setTimeout(() => fail('late', `no answer within ${answerLimitMs / 1_000} s`), answerLimitMs);
       outgoing.on('socket', (socket) => {
-        if (!socket.connecting) connected = true;
-        socket.once('connect', () => {
-          connected = true;
-        });
+        connected = !socket.connecting;
+        // Not on a connection that is used again: listeners would pile up.
+        if (socket.connecting) {
+          socket.once('connect', () => {
+            connected = true;
+          });
+        }
       });
       outgoing.on('error', (error) => fail(connected ? 'broken' : 'down', reasonOf(error)));
       outgoing.end(body);

@@ -1,6 +1,7 @@
 // The configuration file of Upvest's httpsignature-proxy, as its sample shows it: one key at the top, more below
-// `key-configs`, each for a client id. Key files are found beside the file.
+// `key-configs`, each for a client id. Key files are found beside the file, else in the working folder as that proxy does.
 
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { importSigningKey, KeyError, type SigningKey } from '@bellhop/signatures';
@@ -63,7 +64,9 @@ async function readKey(fields: Fields, path: string, where: string): Promise<Pro
       throw usageError(`${path}: ${name} is missing at ${where}.`);
     return String(value);
   };
-  const file = resolve(dirname(path), need('private-key'));
+  const beside = resolve(dirname(path), need('private-key'));
+  const here = resolve(need('private-key'));
+  const file = !existsSync(beside) && existsSync(here) ? here : beside;
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw usageError(`${path}: ${file} cannot be read (${reasonOf(error)}).`);
   });

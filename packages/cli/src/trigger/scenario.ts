@@ -10,7 +10,7 @@
 //     - type: ORDER.FILLED
 //       about: order                    # the same object id
 //       set: { status: FILLED }
-//       fault: duplicate                # or: swap (before the step ahead of it), unknown-type
+//       fault: duplicate                # or: swap (before the step ahead of it), unknown-type, large (1 MB)
 //       count: 3
 //
 // Everything wrong with a file is said before anything is sent.
@@ -22,8 +22,10 @@ import { type CliError, usageError } from '../exit.ts';
 import { type Fields, inexactNumber, isRecord } from '../json.ts';
 import { makeEvent } from './make-event.ts';
 
-const faults = ['duplicate', 'swap', 'unknown-type'] as const;
+const faults = ['duplicate', 'swap', 'unknown-type', 'large'] as const;
 type Fault = (typeof faults)[number];
+/** With it an event is as large as the service takes one. */
+const padding = 'x'.repeat(1_000_000);
 const eventFields = ['type', 'as', 'about', 'set', 'count', 'fault', 'unknown'];
 
 /** What is to be done, in order: events of one entry are published together. */
@@ -84,8 +86,10 @@ function publishAct(
   const fault = step['fault'] === undefined ? undefined : faults.find((name) => name === step['fault']);
   if (step['fault'] !== undefined && fault === undefined) throw fail(`fault must be ${faults.join(', ')}.`);
   const count = step['count'] ?? 1;
-  if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 1 || count > 10_000) {
-    throw fail('count must be a whole number from 1 to 10000.');
+  // The events of a step are one call.
+  const maxCount = fault === 'large' ? 5 : 10_000;
+  if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 1 || count > maxCount) {
+    throw fail(`count must be a whole number from 1 to ${maxCount}.`);
   }
   const set = step['set'] ?? {};
   if (!isRecord(set)) throw fail('set must be fields with values.');
@@ -101,12 +105,13 @@ function publishAct(
   const objectId = about === undefined ? undefined : idOf(about);
   const events = Array.from({ length: count }, () => {
     try {
-      return makeEvent({
+      const event = makeEvent({
         type,
         set: assignments,
         objectId,
         allowUnknown: step['unknown'] === true || fault === 'unknown-type',
       });
+      return fault === 'large' ? { ...event, object: { ...event.object, padding } } : event;
     } catch (error) {
       throw error instanceof Error && error.name === 'CliError' ? fail(error.message) : error;
     }
