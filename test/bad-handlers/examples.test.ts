@@ -18,7 +18,7 @@ beforeAll(async () => {
   folder = await temporaryFolder();
   service = bellhop(['dev', '--no-demo', '--port', '0'], {}, folder.path);
   await service.see(/ready\s+http/);
-});
+}, 180_000);
 
 afterAll(async () => {
   await service?.stop();
