@@ -2,16 +2,17 @@
 // inside an object: unknown types, fields and values are valid, and a 4xx for them would block the sender's queue for ever.
 // The package is one unit: one malformed event refuses it whole.
 import type { WebhookEvent } from '@bellhop/events';
-import { repeatedName } from './duplicate-names.ts';
+import { scanPackage } from './package-scan.ts';
 import type { ReadResult } from './senders/sender.ts';
 
 const texts = ['id', 'created_at', 'type', 'webhook_id'] as const;
+const decoder = new TextDecoder('utf-8', { fatal: true });
 
 export function parsePackage(body: Uint8Array): ReadResult {
   let text: string;
   let value: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+    text = decoder.decode(body);
     value = JSON.parse(text);
   } catch {
     return { ok: false, reason: 'malformed_json', detail: 'The body is not JSON in UTF-8' };
@@ -27,12 +28,12 @@ export function parsePackage(body: Uint8Array): ReadResult {
     }
     events.push(item);
   }
-  const repeated = repeatedName(text);
+  const { repeated, events: received } = scanPackage(text);
   if (repeated !== undefined) {
     const reason = repeated === 'event' ? 'malformed_event' : 'malformed_payload';
     return { ok: false, reason, detail: `A name is repeated in the ${repeated}: what was meant is not known` };
   }
-  return { ok: true, events };
+  return { ok: true, events, texts: received };
 }
 
 function isEvent(value: unknown): value is WebhookEvent {

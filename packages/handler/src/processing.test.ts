@@ -337,3 +337,18 @@ describe('starting and stopping', () => {
     expect(() => new RetryLaterError(-1)).toThrow(TypeError);
   });
 });
+
+describe('a backlog whose listeners wait for nothing', () => {
+  it('leaves turns of the event loop to what else there is, such as deliveries', async () => {
+    let done = 0;
+    const handler = handlerWith().on('*', () => {
+      done += 1;
+    });
+    await deliver(handler, ...Array.from({ length: 500 }, () => eventOf('ORDER.NEW')));
+    const drained = handler.drain();
+    await new Promise(setImmediate);
+    expect(done).toBeLessThan(500);
+    await drained;
+    expect(done).toBe(500);
+  });
+});

@@ -101,7 +101,11 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
         return;
       }
       for (const job of jobs) launch(job);
-      if (jobs.length > 0) continue;
+      if (jobs.length > 0) {
+        // An inbox and listeners that wait for nothing outside would keep deliveries from coming in until all is processed.
+        await new Promise(setImmediate);
+        continue;
+      }
       if (running.size === 0 && !isWoken) endDrains((drain) => drain.resolve());
       const dueMs = nextDueAt === null ? Number.POSITIVE_INFINITY : Math.max(1, nextDueAt.getTime() - now());
       setTimer(inbox.durable ? Math.min(pollMs, dueMs) : dueMs);

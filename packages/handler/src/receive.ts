@@ -85,7 +85,8 @@ async function take(request: RawRequest, options: ReceiveOptions): Promise<RawRe
   if (!parsed.ok) return new Refusal(400, parsed.reason, parsed.detail, { keyId });
 
   const receivedAt = new Date(options.now());
-  const entries = parsed.events.map((event) => ({ event, key: options.keyOf(event), receivedAt }));
+  const { events, texts = [] } = parsed;
+  const entries = events.map((event, index) => ({ event, key: options.keyOf(event), receivedAt, text: texts[index] }));
   let result: StoreResult;
   try {
     result = await options.store(entries);

@@ -91,6 +91,71 @@ export function durableContract(make: () => Promise<Shared>): void {
     expect(await shared.open().stats(at(0))).toMatchObject({ waiting: 40 });
   });
 
+  it('tells each of the packages that come at once what was new in it, the first one first', async () => {
+    const inbox = (await make()).open();
+    const packages = [['a', 'b'], ['b', 'c', 'c'], ['c'], [], ['d']];
+    const results = await Promise.all(packages.map((ids) => inbox.store(ids.map((id) => entry(id)))));
+    expect(results).toEqual([
+      { stored: 2, duplicates: 0 },
+      { stored: 1, duplicates: 2 },
+      { stored: 0, duplicates: 1 },
+      { stored: 0, duplicates: 0 },
+      { stored: 1, duplicates: 0 },
+    ]);
+    const { items } = await inbox.list({});
+    expect(items.map(({ event }) => event.id)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('takes the text of an event as it was received, also when it has line breaks', async () => {
+    const inbox = (await make()).open();
+    const spread = entry('spread');
+    const plain = entry('plain');
+    const object = { total: 1e300, text: 'line\nbreak \u2028 ü' };
+    const events = [spread, plain].map((one, index) => {
+      const event = { ...one.event, object };
+      return { ...one, event, text: JSON.stringify(event, null, index === 0 ? 2 : 0) };
+    });
+    await inbox.store([...events, entry('after')]);
+    const { items } = await inbox.list({});
+    expect(items.map(({ event }) => event)).toEqual([...events.map(({ event }) => event), entry('after').event]);
+  });
+
+  it('stores through several while several claim: nothing is overlooked, and each key keeps its order', async () => {
+    const shared = await make();
+    const inboxes = [shared.open(), shared.open(), shared.open()];
+    const rounds = 8;
+    const keys = Array.from({ length: 4 }, (_, sender) => [`k${sender}-one`, `k${sender}-two`]);
+    const sent = new Map<string, string[]>(keys.flat().map((key) => [key, []]));
+    const total = rounds * keys.length * 3;
+    // As the provider does: the next package of a webhook when the one before is acknowledged, by whom it may be.
+    const sending = keys.map(async ([one = '', two = ''], sender) => {
+      for (let round = 0; round < rounds; round += 1) {
+        const entries = [one, two, one].map((key, index) => entry(`${key}-${round}-${index}`, key));
+        for (const { key, event } of entries) sent.get(key ?? '')?.push(event.id);
+        const result = await inboxes[(sender + round) % inboxes.length]?.store(entries);
+        expect(result).toEqual({ stored: 3, duplicates: 0 });
+      }
+    });
+    const done = new Map<string, string[]>(keys.flat().map((key) => [key, []]));
+    let count = 0;
+    const processing = inboxes.slice(1).map(async (inbox) => {
+      while (count < total) {
+        const { jobs } = await inbox.claim({ limit: 4, now: at(0) });
+        // An inbox may answer without waiting for anything, and then nothing else would run.
+        await new Promise(setImmediate);
+        for (const job of jobs) {
+          await inbox.complete(job, async () => {
+            done.get(job.key ?? '')?.push(job.event.id);
+            count += 1;
+            return 'done';
+          });
+        }
+      }
+    });
+    await Promise.all([...sending, ...processing]);
+    expect(done).toEqual(sent);
+  });
+
   it('shares nonces, and forgets them when their time is over', async () => {
     const shared = await make();
     let nowMs = epoch;

@@ -21,6 +21,8 @@ export interface InboxEvent {
   /** Events with one key are processed in the order of storing; null: without order. */
   readonly key: string | null;
   readonly receivedAt: Date;
+  /** The event as JSON, for an inbox that keeps it as text; without it the event is written anew. */
+  readonly text?: string | undefined;
 }
 
 export interface Job {

@@ -136,10 +136,10 @@ export function memoryInbox(options: MemoryInboxOptions = {}): Inbox<undefined> 
       }
       const held = open.size + parked.size;
       if (held + given.size > maxOpen) throw new InboxFullError(`The inbox is full: ${held} events are in it`);
-      for (const entry of given.values()) {
+      for (const { event: received, key, receivedAt } of given.values()) {
         // A copy, so that nobody outside can change what was stored.
-        const event = structuredClone(entry.event);
-        append({ ...entry, ...fresh, event, seq: 0, replay: false, closedAtMs: 0, next: undefined });
+        const event = structuredClone(received);
+        append({ ...fresh, event, key, receivedAt, seq: 0, replay: false, closedAtMs: 0, next: undefined });
       }
       return { stored: given.size, duplicates: events.length - given.size };
     },

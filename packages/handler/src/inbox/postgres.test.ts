@@ -237,6 +237,21 @@ describe.skipIf(!postgresUrl())(`the inbox on PostgreSQL ${needsPostgres}`, () =
       expect(isMine).toBe(true);
     });
 
+    it('refuses a package that the database refuses, whole, and none of those beside it', async () => {
+      const table = await freshTable(sqlOf());
+      await sqlOf().unsafe(`alter table ${table} add check (id not like 'bad%')`);
+      const inbox = postgresInbox(sqlOf(), { table });
+      const packages = [['a1', 'a2'], ['b1', 'bad', 'b2'], ['c1']];
+      const results = await Promise.allSettled(packages.map((ids) => inbox.store(ids.map((id) => entry(id)))));
+      expect(results).toMatchObject([
+        { value: { stored: 2, duplicates: 0 } },
+        { status: 'rejected', reason: { code: '23514' } },
+        { value: { stored: 1, duplicates: 0 } },
+      ]);
+      const { items } = await inbox.list({});
+      expect(items.map(({ event }) => event.id).sort()).toEqual(['a1', 'a2', 'c1']);
+    });
+
     it('is migrated by many at once', async () => {
       const inboxes = Array.from({ length: 6 }, () => postgresInbox(sqlOf(), { table: 'together' }));
       await Promise.all(inboxes.map((inbox) => inbox.migrate()));

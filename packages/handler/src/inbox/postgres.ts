@@ -1,12 +1,11 @@
 // The inbox on the user's own PostgreSQL (14 or newer): `@bellhop/handler/postgres`. A listener's `ctx.tx` is the transaction
 // of the user's own library, and the mark that the event is done commits with it: what is written through it happens exactly
-// once. Several processes may share one inbox. Stores are one statement a package; a crash after it loses nothing, as far as
-// the server's `synchronous_commit` and `fsync` say so.
-import { columnText } from './column-text.ts';
+// once. Several processes may share one inbox. Packages that arrive together are stored by one statement; a crash after it
+// loses nothing, as far as the server's `synchronous_commit` and `fsync` say so.
 import type { Inbox } from './inbox.ts';
 import type { PostgresHandle, TransactionOf } from './postgres-driver.ts';
 import { postgresDriver } from './postgres-driver.ts';
-import type { Dialect, Queries, Tables } from './sql-database.ts';
+import type { Dialect, EventRow, NonceRow, Queries, Tables } from './sql-database.ts';
 import { tablesOf } from './sql-database.ts';
 import type { SqlInboxOptions } from './sql-inbox.ts';
 import { sqlInbox } from './sql-inbox.ts';
@@ -24,8 +23,10 @@ export interface PostgresInbox<Tx> extends Inbox<Tx> {
 }
 
 const defaultTable = 'bellhop_inbox';
-/** A package takes one number of the sequence; its events share the room up to the next. */
+/** Packages stored together take one number of the sequence; their events share the room up to the next. */
 const seqStride = 1_048_576;
+/** One is prepared and sent while the other is written; more only contend for the same pages. */
+const maxWrites = 2;
 
 export function postgresInbox<Handle extends PostgresHandle>(
   handle: Handle,
@@ -99,6 +100,7 @@ function postgresDialect(database: Queries, { inbox, nonces, sequence }: Tables)
   return {
     rowLocks: true,
     skipLocked: 'for update skip locked',
+    maxWrites,
 
     async lock(queries, what) {
       const shared = what === 'close' ? '_shared' : '';
@@ -108,10 +110,12 @@ function postgresDialect(database: Queries, { inbox, nonces, sequence }: Tables)
       ]);
     },
 
-    async insert(queries, events) {
+    async insert(packages) {
+      const rows = packages.flat();
+      const lines = (column: (row: EventRow) => string | number): string => rows.map(column).join('\n');
       // Lists as lines: JSON and `columnText` have none, every handle can send a text, and no list is cheaper to take apart.
-      // In the order of ids, so that two packages with events in common never wait for one another.
-      const [row] = await queries.query(
+      // In the order of ids, so that two batches with events in common never wait for one another.
+      const [stored] = await database.query(
         `with batch as materialized (select nextval('${sequence}') * ${seqStride} as base),
          stored as (
            insert into ${inbox} (id, seq, key, type, event, state, received_at, due_at)
@@ -120,17 +124,23 @@ function postgresDialect(database: Queries, { inbox, nonces, sequence }: Tables)
              string_to_array($3, E'\\n'), string_to_array($4, E'\\n'), string_to_array($5, E'\\n'))
              with ordinality as g(id, key, type, event, at, position)
            order by g.id, g.position
-           on conflict (id) do nothing returning 1)
-         select count(*) from stored`,
+           on conflict (id) do nothing returning seq)
+         select string_agg((stored.seq - batch.base)::text, ',') from stored, batch`,
         [
-          events.map(({ event }) => columnText(event.id)).join('\n'),
-          events.map(({ key }) => (key === null ? '\u0001' : columnText(key))).join('\n'),
-          events.map(({ event }) => columnText(event.type)).join('\n'),
-          events.map(({ event }) => JSON.stringify(event)).join('\n'),
-          events.map(({ receivedAt }) => receivedAt.getTime()).join('\n'),
+          lines(({ id }) => id),
+          lines(({ key }) => key ?? '\u0001'),
+          lines(({ type }) => type),
+          lines(({ event }) => event),
+          lines(({ receivedAtMs }) => receivedAtMs),
         ],
       );
-      return Number(row?.[0] ?? 0);
+      const positions = new Set(String(stored?.[0] ?? '').split(','));
+      let position = 0;
+      return packages.map((each) => {
+        let count = 0;
+        for (const end = position + each.length; position < end; ) if (positions.has(String(++position))) count += 1;
+        return count;
+      });
     },
 
     async nextBase(queries) {
@@ -139,14 +149,21 @@ function postgresDialect(database: Queries, { inbox, nonces, sequence }: Tables)
     },
 
     // Without waiting for the disk: see sql-nonces.ts.
-    async rememberNonce(values) {
-      const rows = await database.query(
+    async rememberNonces(rows) {
+      const lines = (column: (row: NonceRow) => string | number): string => rows.map(column).join('\n');
+      const added = await database.query(
         `with quick as materialized (select set_config('synchronous_commit', 'off', true))
-         insert into ${nonces} (key_id, nonce, forget_after) select $1::text, $2::text, $3::bigint from quick
-         on conflict do nothing returning 1`,
-        values,
+         insert into ${nonces} (key_id, nonce, forget_after)
+         select g.key_id, g.nonce, g.forget_after::bigint
+         from quick, unnest(string_to_array($1, E'\\n'), string_to_array($2, E'\\n'), string_to_array($3, E'\\n'))
+           as g(key_id, nonce, forget_after)
+         order by g.key_id, g.nonce
+         on conflict do nothing returning key_id, nonce`,
+        [lines(({ keyId }) => keyId), lines(({ nonce }) => nonce), lines(({ forgetAfter }) => forgetAfter)],
       );
-      return rows.length > 0;
+      const isNew = new Set(added.map(([keyId, nonce]) => `${keyId}\n${nonce}`));
+      // Taken out at the first, so that the same one again in this batch is not new.
+      return rows.map(({ keyId, nonce }) => isNew.delete(`${keyId}\n${nonce}`));
     },
   };
 }

@@ -1,7 +1,5 @@
 // What the inboxes on SQL need of a database, and what differs between PostgreSQL and SQLite. Rows are lists of columns: a
 // user's handle may rename columns on the way. Times are integers, milliseconds since 1970.
-import type { InboxEvent } from './inbox.ts';
-
 export type Value = string | number | null;
 export type Row = readonly unknown[];
 
@@ -17,18 +15,36 @@ export interface SqlDatabase<Tx> extends Queries {
   ): Promise<T>;
 }
 
+/** What is new in a row of the inbox, as columns take it. */
+export interface EventRow {
+  readonly id: string;
+  readonly key: string | null;
+  readonly type: string;
+  /** JSON without line breaks. */
+  readonly event: string;
+  readonly receivedAtMs: number;
+}
+
+export interface NonceRow {
+  readonly keyId: string;
+  readonly nonce: string;
+  readonly forgetAfter: number;
+}
+
 export interface Dialect {
   /** Whether a transaction locks the rows it has read `for update`; SQLite locks the whole database at its first query. */
   readonly rowLocks: boolean;
   readonly skipLocked: string;
   /** Claims, and changes of the order within keys, exclude each other and every closing of an event. */
   lock(queries: Queries, what: 'claim' | 'change' | 'close'): Promise<void>;
-  /** Returns how many were new. */
-  insert(queries: Queries, events: readonly InboxEvent[]): Promise<number>;
+  /** Batches written at the same time. */
+  readonly maxWrites: number;
+  /** Stores all packages or none; returns how many events of each were new. Of an id that comes twice the first one counts. */
+  insert(packages: readonly (readonly EventRow[])[]): Promise<readonly number[]>;
   /** A number above every `seq` so far, with room for more than any one statement takes. */
   nextBase(queries: Queries): Promise<number>;
-  /** Given key, nonce and forget_after: whether it was new. Does not wait for the disk. */
-  rememberNonce(values: readonly Value[]): Promise<boolean>;
+  /** Whether each was new. Does not wait for the disk. */
+  rememberNonces(rows: readonly NonceRow[]): Promise<readonly boolean[]>;
 }
 
 /** Names of tables; checked, because they become part of statements. */

@@ -12,9 +12,10 @@
 import { randomUUID } from 'node:crypto';
 import type { WebhookEvent } from '@bellhop/events';
 import { columnText, noteText } from './column-text.ts';
-import type { Inbox, Job, Outcome } from './inbox.ts';
+import { groupCommit } from './group-commit.ts';
+import type { Inbox, InboxEvent, Job, Outcome } from './inbox.ts';
 import { sqlAdmin } from './sql-admin.ts';
-import type { Dialect, Queries, SqlDatabase, Tables } from './sql-database.ts';
+import type { Dialect, EventRow, Queries, SqlDatabase, Tables } from './sql-database.ts';
 import { placeholders } from './sql-database.ts';
 import { sqlMarks } from './sql-marks.ts';
 import { sqlNonces } from './sql-nonces.ts';
@@ -32,6 +33,8 @@ const dayMs = 86_400_000;
 /** Rows looked at in one step of a claim: enough to get past a crowd of one key, few enough to be cheap. */
 const candidates = 64;
 const sweepBatch = 500;
+/** Of the packages that are stored together. */
+const maxGroupChars = 1_048_576;
 
 /** Undoes the transaction of a claim that somebody else has taken over. */
 class ClaimLost extends Error {}
@@ -47,6 +50,12 @@ export function sqlInbox<Tx>(
     if (!Number.isSafeInteger(value) || value < 1) throw new TypeError(`${name} must be a positive integer`);
   }
   const table = tables.inbox;
+  const insert = groupCommit<readonly EventRow[], number>({
+    write: (packages) => dialect.insert(packages),
+    weigh: (rows) => rows.reduce((chars, { event }) => chars + event.length, 0),
+    maxWeight: maxGroupChars,
+    maxWrites: dialect.maxWrites,
+  });
 
   /** The next of the key may run. */
   async function wakeNext(queries: Queries, key: unknown): Promise<void> {
@@ -133,7 +142,7 @@ export function sqlInbox<Tx>(
     nonces: sqlNonces(database, dialect, tables, now),
 
     async store(events) {
-      const stored = await dialect.insert(database, events);
+      const stored = await insert(events.map(rowOf));
       return { stored, duplicates: events.length - stored };
     },
 
@@ -226,6 +235,16 @@ export function sqlInbox<Tx>(
     },
 
     ...sqlAdmin(database, dialect, table, { now, wakeNext }),
+  };
+}
+
+function rowOf({ event, key, receivedAt, text }: InboxEvent): EventRow {
+  return {
+    id: columnText(event.id),
+    key: key === null ? null : columnText(key),
+    type: columnText(event.type),
+    event: text === undefined || text.includes('\n') ? JSON.stringify(event) : text,
+    receivedAtMs: receivedAt.getTime(),
   };
 }
 

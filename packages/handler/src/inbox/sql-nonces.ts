@@ -2,10 +2,12 @@
 // forgets does no harm: the events of a repeated package are known by their ids.
 import type { NonceMemory } from '@bellhop/signatures';
 import { columnText } from './column-text.ts';
-import type { Dialect, SqlDatabase, Tables } from './sql-database.ts';
+import { groupCommit } from './group-commit.ts';
+import type { Dialect, NonceRow, SqlDatabase, Tables } from './sql-database.ts';
 
 const sweepEveryMs = 30_000;
 const sweepBatch = 1_000;
+const maxGroup = 500;
 
 export function sqlNonces(
   database: SqlDatabase<unknown>,
@@ -14,6 +16,12 @@ export function sqlNonces(
   now: () => number,
 ): NonceMemory {
   let sweptAt = now();
+  const write = groupCommit<NonceRow, boolean>({
+    write: (rows) => dialect.rememberNonces(rows),
+    weigh: () => 1,
+    maxWeight: maxGroup,
+    maxWrites: dialect.maxWrites,
+  });
 
   return {
     async remember(keyId, nonce, forgetAfter) {
@@ -27,7 +35,7 @@ export function sqlNonces(
           [Math.floor(nowMs / 1000)],
         );
       }
-      return dialect.rememberNonce([columnText(keyId), columnText(nonce), Math.ceil(forgetAfter)]);
+      return write({ keyId: columnText(keyId), nonce: columnText(nonce), forgetAfter: Math.ceil(forgetAfter) });
     },
   };
 }

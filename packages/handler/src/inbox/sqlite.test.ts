@@ -117,6 +117,26 @@ describe('the inbox in SQLite', () => {
     await expect(late?.()).rejects.toThrow('over');
   });
 
+  it('refuses a package that the database refuses, whole, and none of those beside it', async () => {
+    const inbox = open(freshFile());
+    const [job] = await claimed(inbox, 'first');
+    if (job === undefined) throw new Error('one was stored');
+    await inbox.complete(job, async (tx) => {
+      await tx.run(`create trigger refusing before insert on bellhop_inbox when new.id like 'bad%'
+        begin select raise(abort, 'refused by the trigger'); end`);
+      return 'done';
+    });
+    const packages = [['a1', 'a2'], ['b1', 'bad', 'b2'], ['c1']];
+    const results = await Promise.allSettled(packages.map((ids) => inbox.store(ids.map((id) => entry(id)))));
+    expect(results).toMatchObject([
+      { value: { stored: 2, duplicates: 0 } },
+      { status: 'rejected', reason: { message: expect.stringContaining('refused by the trigger') } },
+      { value: { stored: 1, duplicates: 0 } },
+    ]);
+    const { items } = await inbox.list({ states: ['waiting'] });
+    expect(items.map(({ event }) => event.id).sort()).toEqual(['a1', 'a2', 'c1']);
+  });
+
   it('syncs at every commit', async () => {
     const inbox = open(freshFile());
     const [job] = await claimed(inbox, 'a');

@@ -6,7 +6,6 @@
 // even an incoming package. Another process that writes is waited for without blocking this one's event loop.
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'libsql';
-import { columnText } from './column-text.ts';
 import type { Inbox } from './inbox.ts';
 import type { Dialect, Queries, Row, SqlDatabase, Tables, Value } from './sql-database.ts';
 import { tablesOf } from './sql-database.ts';
@@ -59,8 +58,8 @@ function prepareFile(connection: Database.Database): void {
 }
 
 interface SqliteDatabase extends SqlDatabase<SqliteTx> {
-  /** One statement for many rows, in one transaction; the changed rows are counted. */
-  runEach(text: string, rows: readonly (readonly Value[])[]): Promise<number>;
+  /** One statement for many rows, in one transaction; how many rows each group of them changed. */
+  runEach(text: string, groups: readonly (readonly (readonly Value[])[])[]): Promise<readonly number[]>;
 }
 
 function sqliteDatabase(connection: Database.Database, busyTimeoutMs: number): SqliteDatabase {
@@ -127,12 +126,10 @@ function sqliteDatabase(connection: Database.Database, busyTimeoutMs: number): S
   return {
     query: (text, values = []) => write(() => queryNow(text, values)),
 
-    runEach: (text, rows) =>
+    runEach: (text, groups) =>
       write(() => {
         const ready = statement(text);
-        let changes = 0;
-        for (const values of rows) changes += ready.run(...values).changes;
-        return changes;
+        return groups.map((rows) => rows.reduce((changes, values) => changes + ready.run(...values).changes, 0));
       }),
 
     async transaction(work, { isDurable = true } = {}) {
@@ -223,20 +220,17 @@ function sqliteDialect(database: SqliteDatabase, { inbox, nonces }: Tables): Dia
   return {
     rowLocks: false,
     skipLocked: '',
+    maxWrites: 1,
     lock: async () => undefined,
 
-    insert: (_queries, events) =>
+    insert: (packages) =>
       database.runEach(
         `insert into ${inbox} (id, seq, key, type, event, state, received_at, due_at)
          values ($1, (select coalesce(max(seq), 0) + 1 from ${inbox}), $2, $3, $4, 'waiting', $5, $5)
          on conflict (id) do nothing`,
-        events.map(({ event, key, receivedAt }) => [
-          columnText(event.id),
-          key === null ? null : columnText(key),
-          columnText(event.type),
-          JSON.stringify(event),
-          receivedAt.getTime(),
-        ]),
+        packages.map((rows) =>
+          rows.map(({ id, key, type, event, receivedAtMs }) => [id, key, type, event, receivedAtMs]),
+        ),
       ),
 
     async nextBase(queries) {
@@ -245,14 +239,18 @@ function sqliteDialect(database: SqliteDatabase, { inbox, nonces }: Tables): Dia
     },
 
     // Without waiting for the disk: see sql-nonces.ts.
-    rememberNonce: (values) =>
+    rememberNonces: (rows) =>
       database.transaction(
         async (queries) => {
-          const rows = await queries.query(
-            `insert into ${nonces} (key_id, nonce, forget_after) values ($1, $2, $3) on conflict do nothing returning 1`,
-            values,
-          );
-          return rows.length > 0;
+          const answers: boolean[] = [];
+          for (const { keyId, nonce, forgetAfter } of rows) {
+            const added = await queries.query(
+              `insert into ${nonces} (key_id, nonce, forget_after) values ($1, $2, $3) on conflict do nothing returning 1`,
+              [keyId, nonce, forgetAfter],
+            );
+            answers.push(added.length > 0);
+          }
+          return answers;
         },
         { isDurable: false },
       ),

@@ -28,7 +28,12 @@ export type SenderVerification =
   | { readonly ok: false; readonly reason: RejectReason; readonly detail: string; readonly keyId?: string };
 
 export type ReadResult =
-  | { readonly ok: true; readonly events: readonly WebhookEvent[] }
+  | {
+      readonly ok: true;
+      readonly events: readonly WebhookEvent[];
+      /** The JSON text of each event, when it was received as such: it is stored as it is. */
+      readonly texts?: readonly string[];
+    }
   | {
       readonly ok: false;
       readonly reason: 'malformed_json' | 'malformed_payload' | 'malformed_event';
