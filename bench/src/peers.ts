@@ -31,11 +31,12 @@ export const peers: Benchmark = {
   name: 'peers',
   question: 'Compared with the job queues one would use otherwise?',
   caveat:
-    'The queues sign with HMAC and post one event at a time, in no order; Bellhop signs with P-521 or Ed25519 and posts packages of up to 64 KiB, in order. A receiver must take packages to gain from them. Redis keeps nothing on disk.',
+    'The queues sign with HMAC and post one event at a time, in no order; Bellhop signs with P-521 or Ed25519 and posts packages of up to 64 KiB, in order. A receiver must take packages to gain from them. Redis keeps nothing on disk. "No queue" posts the same requests without storing anything: what the machine gives, and what the queues are read beside (elsewhere, tuned alike, they reached 0.24 to 0.29 of it).',
   packages: [],
   async variants(bed) {
     if (!existsSync(new URL('node_modules', folder))) throw new Error('Run npm install --prefix bench/peers first.');
     return [
+      { name: 'no queue', run: () => peer(bed, 'no-queue', {}) },
       { name: 'BullMQ', run: () => withRedis((redisUrl) => peer(bed, 'bullmq', { redisUrl })) },
       { name: 'pg-boss', run: () => onDatabase(bed, 'pg-boss') },
       { name: 'graphile-worker', run: () => onDatabase(bed, 'graphile-worker') },
@@ -44,6 +45,7 @@ export const peers: Benchmark = {
     ];
   },
   ratios: ['BullMQ', 'pg-boss', 'graphile-worker'].flatMap((to) => [
+    { what: `${to} beside no queue`, of: to, to: 'no queue', measure: 'deliveriesPerSecond' },
     { what: `P-521 beside ${to}`, of: 'bellhop, P-521', to, measure: 'deliveriesPerSecond', target: { min: 4 } },
     { what: `Ed25519 beside ${to}`, of: 'bellhop, Ed25519', to, measure: 'deliveriesPerSecond', target: { min: 8 } },
     ...(to === 'BullMQ'

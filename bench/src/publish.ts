@@ -1,5 +1,5 @@
 // How many events a second go in, durably and only once? Batches of 100 over HTTP, four at a time, beside the raw insert of
-// the same rows into a table with the same indexes on as many connections, in the same run.
+// the same rows into a table with the same indexes, on as many connections and on one, in the same run.
 
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
@@ -10,13 +10,16 @@ import { inFlight, publishBodies, rawEvents, timed } from './events.ts';
 const events = 20_000;
 const perBatch = 100;
 const concurrency = 4;
+/** Batches. */
+const warmUp = 8;
 
 export const publish: Benchmark = {
   name: 'publish',
   question: 'How many events a second can be published?',
   async variants(bed) {
     return [
-      { name: 'raw insert', run: () => rawInsert(bed) },
+      { name: 'raw insert', run: () => rawInsert(bed, concurrency) },
+      { name: 'raw insert, one connection', run: () => rawInsert(bed, 1) },
       { name: 'bellhop', run: () => overHttp(bed) },
     ];
   },
@@ -28,10 +31,16 @@ export const publish: Benchmark = {
       measure: 'eventsPerSecond',
       target: { min: 0.6 },
     },
+    {
+      what: 'publish beside the raw insert on one connection, as the order of a tenant needs it',
+      of: 'bellhop',
+      to: 'raw insert, one connection',
+      measure: 'eventsPerSecond',
+    },
   ],
 };
 
-async function rawInsert(bed: Bed) {
+async function rawInsert(bed: Bed, connections: number) {
   const database = await bed.database();
   await database.sql.unsafe(`create table raw_events (
     partition integer not null, event_offset bigint not null, client_id uuid not null, id uuid not null, type text not null,
@@ -47,7 +56,7 @@ async function rawInsert(bed: Bed) {
     return `(0, $${at + 1}::bigint, '${clientId}'::uuid, $${at + 2}::uuid, $${at + 3}::text, $${at + 4}::text, now())`;
   });
   const statement = `insert into raw_events values ${values.join(',')} on conflict (client_id, id) do nothing`;
-  const sql = postgres(database.url, { max: concurrency });
+  const sql = postgres(database.url, { max: connections });
   const insert = async ({ batch, rows: part }: (typeof batches)[number]) => {
     await sql.unsafe(
       statement,
@@ -57,10 +66,10 @@ async function rawInsert(bed: Bed) {
   };
   // Connections and the prepared statement are there before the clock runs.
   await Promise.all(batches.slice(0, concurrency).map(insert));
-  const seconds = await timed(() => inFlight(batches.slice(concurrency), concurrency, insert));
+  const seconds = await timed(() => inFlight(batches.slice(warmUp), connections, insert));
   await sql.end();
   await database.drop();
-  return { eventsPerSecond: (events - concurrency * perBatch) / seconds };
+  return { eventsPerSecond: (events - warmUp * perBatch) / seconds };
 }
 
 async function overHttp(bed: Bed) {
