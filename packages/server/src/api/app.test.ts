@@ -270,6 +270,17 @@ describe('problem answers', () => {
   });
 });
 
+describe('headers that browsers obey', () => {
+  it('forbid everything on what is no page, and tell of https where it is', async () => {
+    const plain = await api.call({ target: '/webhooks' });
+    expect(plain.headers['content-security-policy']).toBe("default-src 'none'; frame-ancestors 'none'");
+    expect(plain.headers['x-content-type-options']).toBe('nosniff');
+    expect(plain.headers['strict-transport-security']).toBeUndefined();
+    const secure = await api.call({ target: '/healthz', headers: { 'x-forwarded-proto': 'https' } });
+    expect(secure.headers['strict-transport-security']).toBe('max-age=31536000');
+  });
+});
+
 describe('TRACE', () => {
   it('is refused and echoes nothing', async () => {
     const headers = { 'x-secret': 'an echo' };
@@ -290,14 +301,19 @@ describe('the access log', () => {
       expect((await logged.call({ target: '/webhooks', tenant, token })).status).toBe(200);
       expect((await logged.call({ target: '/webhooks', tenant, token: 'guessed-token' })).status).toBe(401);
       expect((await logged.call({ target: '/operator/tenants', token: 'guessed-operator' })).status).toBe(401);
+      const inside = { title: 'A', url: 'https://169.254.169.254/hunter2' };
+      const create = { method: 'POST', target: '/webhooks', tenant, token, ...jsonBody(inside) };
+      expect((await logged.call(create)).status).toBe(400);
       const entries: unknown[] = lines.map((line) => JSON.parse(line));
       expect(entries.map((entry) => [field(entry, 'msg'), field(entry, 'route'), field(entry, 'status')])).toEqual([
         ['access', '/auth/token', 200],
         ['access', '/webhooks', 401],
         ['access', '/operator/tenants', 401],
+        ['access', '/webhooks', 400],
       ]);
+      expect(entries[3]).toMatchObject({ actor: `tenant:${tenant.clientId}`, reason: 'url_refused' });
       expect(entries[1]).toMatchObject({ claimed: tenant.clientId, remote: expect.stringContaining('127.0.0.1') });
-      for (const secret of [token, tenant.secret, 'guessed']) expect(lines.join('')).not.toContain(secret);
+      for (const secret of [token, tenant.secret, 'guessed', 'hunter2']) expect(lines.join('')).not.toContain(secret);
     } finally {
       await logged.close();
     }

@@ -1,5 +1,5 @@
 // The HTTP API as a Hono app: finds the route, has the call answered, and turns the answer into a response with its
-// request id, whatever happened. What a security log needs (refused callers, tokens and sessions given) is logged at
+// request id, whatever happened. What a security log needs (refused callers and URLs, tokens and sessions given) is logged at
 // `info`, all other calls at `debug`. Nothing that a caller sends ends in a stack trace; what fails inside is logged under the
 // request id and answered as 500 or, when the database is away, as 503.
 
@@ -16,6 +16,7 @@ import { type NodeBindings, requestTarget } from './request-target.ts';
 import type { Answer } from './route.ts';
 import { routeTable } from './route-table.ts';
 import { type Listener, routes } from './routes.ts';
+import { isHttpsCall } from './session-cookie.ts';
 
 export function createApp(deps: ApiDependencies, listener: Listener = 'all'): Hono<{ Bindings: NodeBindings }> {
   const { logger } = deps;
@@ -60,7 +61,11 @@ export function createApp(deps: ApiDependencies, listener: Listener = 'all'): Ho
       const remote = env?.incoming?.socket.remoteAddress;
       logger.info({ ...facts, claimed, remote, detail: result.problem?.detail }, 'access');
     } else logger.debug(facts, 'call answered');
-    return toResponse(result, requestId);
+    if (status === 400 && result.problem?.detail.startsWith('url: ')) {
+      // Somebody may have tried to have events sent where they must not go; the URL itself may hold a secret.
+      logger.info({ ...facts, reason: 'url_refused' }, 'access');
+    }
+    return toResponse(result, requestId, isHttpsCall(request.headers, deps.config.publicUrl));
   }
 
   const app = new Hono<{ Bindings: NodeBindings }>();
@@ -96,8 +101,19 @@ function requestDurations(registry: Registry): Histogram<'method' | 'route' | 's
   });
 }
 
-export function toResponse({ status, headers = {}, body, response, problem }: Answer, requestId: string): Response {
-  const common = { ...headers, 'upvest-request-id': requestId, 'x-content-type-options': 'nosniff' };
+export function toResponse(
+  { status, headers = {}, body, response, problem }: Answer,
+  requestId: string,
+  isHttps = false,
+): Response {
+  const common = {
+    // Pages bring a policy of their own.
+    ...(response ? {} : { 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" }),
+    ...(isHttps ? { 'strict-transport-security': 'max-age=31536000' } : {}),
+    ...headers,
+    'upvest-request-id': requestId,
+    'x-content-type-options': 'nosniff',
+  };
   if (problem) {
     return new Response(JSON.stringify(problemBody(problem, requestId)), {
       status,

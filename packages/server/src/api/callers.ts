@@ -7,11 +7,11 @@ import { findToken } from '../store/tokens.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { isUuid } from './ids.ts';
 import { decodeUtf8 } from './input.ts';
-import { isOwnPage, type ProvedOperator, proveOperator, readCookie } from './operator-access.ts';
+import { isOwnPage, type ProvedOperator, proveOperator } from './operator-access.ts';
 import { problem } from './problem.ts';
 import type { RequestTarget } from './request-target.ts';
 import type { Answer, Tenant } from './route.ts';
-import { viewCookie } from './session-cookie.ts';
+import { readViewCookie } from './session-cookie.ts';
 import { signatureGuard } from './signature-guard.ts';
 import { createThrottle } from './throttle.ts';
 
@@ -92,7 +92,7 @@ export function createCallers({ database, config, now, usage }: ApiDependencies)
     },
 
     async link(request) {
-      const secret = readCookie(request.headers, viewCookie);
+      const secret = readViewCookie(request.headers);
       if (secret === undefined || !isOwnPage(request)) return refuse(problem('unauthorised', 'Open the link again'));
       const link = await findTenantLink(database, hashToken(secret), new Date(now()));
       if (!link) return refuse(problem('unauthorised', 'The link has ended: ask for a new one'));

@@ -70,7 +70,7 @@ export function mayCall(role: OperatorRole, needed: OperatorRole): boolean {
 }
 
 export function readSessionCookie(headers: Headers): string | undefined {
-  return readCookie(headers, sessionCookie);
+  return readCookie(headers, `__Host-${sessionCookie}`) ?? readCookie(headers, sessionCookie);
 }
 
 export function readCookie(headers: Headers, name: string): string | undefined {

@@ -1,26 +1,46 @@
 // The cookies of the dashboard: an operator's session, and a tenant link that was opened. Not readable by scripts, never
-// sent by other sites, `Secure` where the page is https. A link's cookie goes to the tenant's pages only.
+// sent by other sites. Where the page is https they are `Secure` and their names say so by a prefix, so that no other host of
+// the site and no page without https can set them. A link's cookie goes to the tenant's pages only.
 
-import { sessionCookie } from './operator-access.ts';
+import { readCookie, sessionCookie } from './operator-access.ts';
 
 export const sessionSeconds = 12 * 60 * 60;
-export const viewCookie = 'bellhop_view';
+const viewCookie = 'bellhop_view';
 
 export function newSessionCookie(secret: string, isHttps: boolean): string {
-  return `${sessionCookie}=${secret}; Path=/; ${attributes}; Max-Age=${sessionSeconds}${isHttps ? '; Secure' : ''}`;
+  const [prefix, secure] = isHttps ? ['__Host-', '; Secure'] : ['', ''];
+  return `${prefix}${sessionCookie}=${secret}; Path=/; ${attributes}; Max-Age=${sessionSeconds}${secure}`;
 }
 
-export function clearedCookie(): string {
-  return `${sessionCookie}=; Path=/; ${attributes}; Max-Age=0`;
+/** Of the one that the browser sent. */
+export function clearedCookie(headers: Headers): string {
+  const isPrefixed = readCookie(headers, `__Host-${sessionCookie}`) !== undefined;
+  const [prefix, secure] = isPrefixed ? ['__Host-', '; Secure'] : ['', ''];
+  return `${prefix}${sessionCookie}=; Path=/; ${attributes}; Max-Age=0${secure}`;
 }
 
 /** Ends with the link. */
 export function newViewCookie(secret: string, maxAgeSeconds: number, isHttps: boolean): string {
-  return `${viewCookie}=${secret}; Path=/view; ${attributes}; Max-Age=${maxAgeSeconds}${isHttps ? '; Secure' : ''}`;
+  // `__Host-` would demand the path of the whole host.
+  const [prefix, secure] = isHttps ? ['__Secure-', '; Secure'] : ['', ''];
+  return `${prefix}${viewCookie}=${secret}; Path=/view; ${attributes}; Max-Age=${maxAgeSeconds}${secure}`;
 }
 
-export function clearedViewCookie(): string {
-  return `${viewCookie}=; Path=/view; ${attributes}; Max-Age=0`;
+export function readViewCookie(headers: Headers): string | undefined {
+  return readCookie(headers, `__Secure-${viewCookie}`) ?? readCookie(headers, viewCookie);
+}
+
+export function clearedViewCookie(headers: Headers): string {
+  const isPrefixed = readCookie(headers, `__Secure-${viewCookie}`) !== undefined;
+  const [prefix, secure] = isPrefixed ? ['__Secure-', '; Secure'] : ['', ''];
+  return `${prefix}${viewCookie}=; Path=/view; ${attributes}; Max-Age=0${secure}`;
+}
+
+/** Whether the browser speaks https, to us or to the proxy in front. */
+export function isHttpsCall(headers: Headers, publicUrl: string): boolean {
+  if (headers.get('x-forwarded-proto') === 'https') return true;
+  const url = URL.canParse(publicUrl) ? new URL(publicUrl) : undefined;
+  return url?.protocol === 'https:' && url.host === headers.get('host');
 }
 
 const attributes = 'HttpOnly; SameSite=Strict';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
+import { measureCertificates } from '../keys/certificate-metrics.ts';
 import { createMetrics } from './metrics.ts';
 
 const folder = new URL('../../../../docs/operations/', import.meta.url);
@@ -23,6 +24,12 @@ async function knownNames(): Promise<Set<string>> {
       unownedPartitions: 0,
     }),
     now: () => 0,
+    onError: () => {},
+  });
+  measureCertificates({
+    registry,
+    notAfter: undefined,
+    certificates: { firstExpiry: async () => null },
     onError: () => {},
   });
   const text = await registry.metrics();

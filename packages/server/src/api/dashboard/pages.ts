@@ -14,7 +14,7 @@ import type { ApiDependencies } from '../dependencies.ts';
 import { readSessionCookie } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Call, type Route, route } from '../route.ts';
-import { newSessionCookie, newViewCookie, sessionSeconds } from '../session-cookie.ts';
+import { isHttpsCall, newSessionCookie, newViewCookie, sessionSeconds } from '../session-cookie.ts';
 import { fileResponse, type PageFile, readPageFiles } from './page-files.ts';
 import { viewDataRoutes } from './view-data.ts';
 
@@ -125,7 +125,7 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
         });
         const common = { ...documentHeaders, 'cache-control': 'no-store' };
         if (!isOpened) return { status: 303, headers: { ...common, location: '/dashboard?sign-in=expired' } };
-        const isHttps = isHttpsCall(headers, deps);
+        const isHttps = isHttpsCall(headers, deps.config.publicUrl);
         return {
           status: 303,
           headers: { ...common, location: '/dashboard', 'set-cookie': newSessionCookie(secret, isHttps) },
@@ -186,7 +186,7 @@ export function viewRoutes(deps: ApiDependencies, withAssets: boolean): Route[] 
         if (!link) return { status: 303, headers: { ...common, location: '/view?link=ended' } };
         await noteTenantLinkOpened(database, link.id, now);
         const seconds = Math.ceil((link.expires_at.getTime() - now.getTime()) / 1_000);
-        const cookie = newViewCookie(params.link, seconds, isHttpsCall(headers, deps));
+        const cookie = newViewCookie(params.link, seconds, isHttpsCall(headers, deps.config.publicUrl));
         return { status: 303, headers: { ...common, location: '/view/webhooks', 'set-cookie': cookie } };
       },
     }),
@@ -208,9 +208,4 @@ function assetRoute(withFile: WithFile): Route {
         response: fileResponse(file, headers, assetHeaders),
       })),
   });
-}
-
-function isHttpsCall(headers: Headers, deps: ApiDependencies): boolean {
-  const { protocol, host } = new URL(deps.config.publicUrl);
-  return headers.get('x-forwarded-proto') === 'https' || (protocol === 'https:' && host === headers.get('host'));
 }

@@ -48,10 +48,9 @@ import {
 } from '../operator/webhook-history.ts';
 import { operatorWebhookSchema, showWebhook } from '../operator/webhook-view.ts';
 import { noWebhook, parkedSchema, showParked, webhookParams } from '../operator/webhooks.ts';
-import { readCookie } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Call, type Route, route, type Tenant } from '../route.ts';
-import { clearedViewCookie, viewCookie } from '../session-cookie.ts';
+import { clearedViewCookie, readViewCookie } from '../session-cookie.ts';
 
 const webhookSchema = operatorWebhookSchema
   .omit({ partition: true, cursor: true, head: true, muted_until: true })
@@ -110,7 +109,7 @@ export function viewDataRoutes(deps: ApiDependencies): Route[] {
         },
       },
       async handle({ headers }) {
-        const secret = readCookie(headers, viewCookie) ?? '';
+        const secret = readViewCookie(headers) ?? '';
         const link = await findTenantLink(database, hashToken(secret), new Date(deps.now()));
         if (!link) return problem('unauthorised', 'The link has ended: ask for a new one');
         const { client_id, tenant, expires_at } = link;
@@ -125,7 +124,7 @@ export function viewDataRoutes(deps: ApiDependencies): Route[] {
       operationId: 'leave_view',
       summary: 'Forget the link in this browser',
       responses: { 204: { description: 'Forgotten', schema: null } },
-      handle: async () => ({ status: 204, headers: { 'set-cookie': clearedViewCookie() } }),
+      handle: async ({ headers }) => ({ status: 204, headers: { 'set-cookie': clearedViewCookie(headers) } }),
     }),
 
     route({

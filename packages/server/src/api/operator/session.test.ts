@@ -66,7 +66,18 @@ describe('the sign-in link', () => {
     const url = new URL(String(field(made.json, 'url')));
     expect(url.origin).toBe('https://ops.example');
     const opened = await api.call({ target: url.pathname, headers: { 'x-forwarded-proto': 'https' } });
-    expect(opened.headers['set-cookie']).toContain('; Secure');
+    const cookie = opened.headers['set-cookie'] ?? '';
+    expect(cookie).toMatch(
+      /^__Host-bellhop_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=43200; Secure$/,
+    );
+    const headers = { cookie: cookie.split(';')[0] ?? '', 'sec-fetch-site': 'same-origin' };
+    expect((await api.call({ target: '/operator/session', headers })).status).toBe(200);
+    // One that another host of the site could plant does not win over it.
+    const planted = { ...headers, cookie: `bellhop_session=planted; ${headers.cookie}` };
+    expect((await api.call({ target: '/operator/session', headers: planted })).status).toBe(200);
+    const left = await api.call({ method: 'DELETE', target: '/operator/session', headers });
+    expect(left.headers['set-cookie']).toMatch(/^__Host-bellhop_session=; .*Max-Age=0; Secure$/);
+    expect((await api.call({ target: '/operator/session', headers })).status).toBe(401);
   });
 
   it('keeps no secret in the database', async () => {

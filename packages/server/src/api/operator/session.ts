@@ -119,7 +119,7 @@ export function sessionRoutes(deps: ApiDependencies): Route[] {
       async handle({ headers }) {
         const secret = readSessionCookie(headers);
         if (secret !== undefined) await deleteOperatorSession(database, hashToken(secret));
-        return { status: 204, headers: { 'set-cookie': clearedCookie() } };
+        return { status: 204, headers: { 'set-cookie': clearedCookie(headers) } };
       },
     }),
 
