@@ -54,12 +54,13 @@ export function createApp(deps: ApiDependencies, listener: Listener = 'all'): Ho
     const { status } = result;
     const facts = { requestId, method, route, status, durationMs, actor };
     if (refusals.has(status) || (method === 'POST' && sessionRoutes.has(route))) {
-      const claimed = request.headers.get('upvest-client-id')?.slice(0, 64);
-      if (claimed !== undefined && isUuid(claimed) && result.problem) {
-        deps.usage.refused(claimed.toLowerCase(), refusalReason(status, result.problem.detail));
-      }
+      const given = request.headers.get('upvest-client-id');
+      // Ids only: what else a caller writes into the header, or into what a detail quotes, may be a secret.
+      const claimed = given !== null && isUuid(given) ? given.toLowerCase() : undefined;
+      const reason = result.problem && refusalReason(status, result.problem.detail);
+      if (claimed !== undefined && reason !== undefined) deps.usage.refused(claimed, reason);
       const remote = env?.incoming?.socket.remoteAddress;
-      logger.info({ ...facts, claimed, remote, detail: result.problem?.detail }, 'access');
+      logger.info({ ...facts, claimed, remote, reason }, 'access');
     } else logger.debug(facts, 'call answered');
     if (status === 400 && result.problem?.detail.startsWith('url: ')) {
       // Somebody may have tried to have events sent where they must not go; the URL itself may hold a secret.
