@@ -108,7 +108,7 @@ export const securitySettingsTable: readonly Setting[] = [
     'BELLHOP_OPERATOR_REQUESTS_PER_SECOND',
     '--operator-requests-per-second <number>',
     'operator API calls of one token at one process, publishing apart, 0 for no limit',
-    '200',
+    '1000',
   ),
   row(
     'loginTries',

@@ -39,7 +39,7 @@ export interface ServiceConfig {
   /** Of the API, each tenant at each process. Default 200 calls a second, 400 at once; 0 a second: no limit. */
   readonly requestsPerSecond?: number | undefined;
   readonly requestBurst?: number | undefined;
-  /** Of the operator API, each token at each process, publishing apart. Default 200, twice that at once; 0: no limit. */
+  /** Of the operator API, each token at each process, publishing apart. Default 1,000, twice that at once; 0: no limit. */
   readonly operatorRequestsPerSecond?: number | undefined;
   /** Wrong client secrets in a row before a client has to wait. Default 5; 0: no waiting. */
   readonly loginTries?: number | undefined;

@@ -77,6 +77,8 @@ const defaultEventDays = 30;
 const defaultAttemptDays = 14;
 const requestGraceMs = 3_000;
 const defaultRequestsPerSecond = 200;
+/** A script that makes a thousand tenants is at work, one without a pause in its loop is not. */
+const defaultOperatorRequestsPerSecond = 1_000;
 const defaultSigningKeyRotationDays = 90;
 
 export async function startService(config: ServiceConfig, options: StartOptions = {}): Promise<Service> {
@@ -193,7 +195,7 @@ export async function startService(config: ServiceConfig, options: StartOptions 
         dev: config.dev,
         acceptedAlgorithms: config.acceptedAlgorithms ?? ['ecdsa-p521', 'ed25519'],
         throttle: throttleOf(config.requestsPerSecond, config.requestBurst),
-        operatorThrottle: throttleOf(config.operatorRequestsPerSecond),
+        operatorThrottle: throttleOf(config.operatorRequestsPerSecond ?? defaultOperatorRequestsPerSecond),
         loginTries: config.loginTries,
       },
       logger,
