@@ -35,12 +35,15 @@ export interface Bed {
   forget(): Promise<void>;
   /** CPU microseconds of all processes of the database server. */
   databaseCpuMicros(): Promise<number>;
+  /** Something that all rounds share, to be ended with the bed: the last first. */
+  onClose(end: () => void | Promise<void>): void;
   close(): Promise<void>;
 }
 
 export async function makeBed(): Promise<Bed> {
   const cluster: Cluster = await startCluster(undefined, settings);
   const admin = postgres(cluster.url, { max: 1, onnotice: () => {} });
+  const shared: (() => void | Promise<void>)[] = [];
   return {
     async database() {
       const name = `bench_${randomBytes(6).toString('hex')}`;
@@ -81,7 +84,9 @@ export async function makeBed(): Promise<Bed> {
       await cluster.start();
     },
     databaseCpuMicros: () => cpuOfTree(cluster.pid() ?? 0),
+    onClose: (end) => void shared.push(end),
     async close() {
+      for (const end of shared.reverse()) await end();
       await admin.end({ timeout: 5 });
       await cluster.remove();
     },

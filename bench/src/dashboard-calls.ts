@@ -18,6 +18,8 @@ interface Things {
   readonly blocked: string;
   readonly behind: string;
   readonly disabled: string;
+  /** Of the first page of the list. */
+  readonly shown: readonly string[];
   readonly tenant: string;
   readonly bigTenant: string;
   readonly event: { readonly id: string; readonly client_id: string };
@@ -71,12 +73,15 @@ export async function callsOfPages(sql: postgres.Sql, service: RunningService): 
     get('webhooks', 'search, many found', '/webhooks?limit=50&search=hooks9'),
     get('webhooks', 'search, none found', '/webhooks?limit=50&search=no-such-thing'),
     get('webhooks', 'search among retrying', '/webhooks?limit=50&blocked=true&enabled=true&search=hooks9'),
+    get('webhooks', 'last 24 h of 50', `/webhooks/activity?webhook_ids=${it.shown.join(',')}`),
     get('webhooks', 'of one tenant', `/webhooks?limit=50&client_id=${it.bigTenant}`),
 
     ...(['quiet', 'blocked', 'behind', 'disabled'] as const).flatMap((state) => [
       get('webhook', `${state}: the webhook`, `/webhooks/${it[state]}`),
       get('webhook', `${state}: attempts`, `/attempts?webhook_id=${it[state]}&limit=50`),
     ]),
+    get('webhook', 'chart of 1 h', `/webhooks/${it.quiet}/history?range=1h`),
+    get('webhook', 'chart of 24 h', `/webhooks/${it.blocked}/history?range=24h`),
     get('webhook', 'skipped ranges', `/webhooks/${it.blocked}/parked?limit=20`),
     get('webhook', 'its audit trail', `/audit?subject=webhook:${it.blocked}&limit=20`),
     get('webhook', 'audit trail of one without changes', `/audit?subject=webhook:${crypto.randomUUID()}&limit=20`),
@@ -89,7 +94,6 @@ export async function callsOfPages(sql: postgres.Sql, service: RunningService): 
     ...(await behind('attempts', 'failed, page 20', '/attempts?ok=false&limit=50', 19)),
     get('attempts', 'of a webhook', `/attempts?webhook_id=${it.quiet}&limit=50`),
     get('attempts', 'failed of a webhook', `/attempts?webhook_id=${it.quiet}&ok=false&limit=50`),
-    get('attempts', 'of a package', `/attempts?package_id=${failed.package_id}&limit=50`),
     get('attempt', 'a good one', `/attempts/${it.attempt}`),
     get('attempt', 'a failed one', `/attempts/${failed.id}`),
     get(
@@ -113,6 +117,11 @@ export async function callsOfPages(sql: postgres.Sql, service: RunningService): 
       'of a tenant, by a type that never occurs',
       `/events?client_id=${it.tenant}&type=${absentType}&limit=50`,
     ),
+    get(
+      'events',
+      'of a tenant, by the id of an object',
+      `/events?client_id=${it.tenant}&object_id=${crypto.randomUUID()}&limit=50`,
+    ),
     get('events', 'of a tenant that is not there', `/events?client_id=${crypto.randomUUID()}&limit=50`),
     get('events', 'since a day', `/events?since=${dayAgo}&limit=50`),
     get('events', 'until a day ago', `/events?until=${dayAgo}&limit=50`),
@@ -129,6 +138,8 @@ export async function callsOfPages(sql: postgres.Sql, service: RunningService): 
     ...(await behind('tenants', 'page 10', '/tenants?limit=50', 9)),
     get('tenant', 'the tenant', `/tenants/${it.tenant}`),
     get('tenant', 'its keys', `/tenants/${it.tenant}/keys?limit=100`),
+    get('tenant', 'its links', `/tenants/${it.tenant}/links`),
+    get('tenant', 'its refused calls', `/tenants/${it.tenant}/refused-calls`),
     get('tenant', 'its webhooks', `/webhooks?client_id=${it.tenant}&limit=50`),
     get('tenant', 'its last delivery', `/attempts?client_id=${it.tenant}&kind=delivery&ok=true&limit=1`),
     get(
@@ -166,6 +177,7 @@ async function findThings(sql: postgres.Sql): Promise<Things> {
     blocked: await webhook('blocked_since is not null'),
     behind: await webhook('blocked_since is null and enabled and cursor is not null'),
     disabled: await webhook('not enabled'),
+    shown: (await sql<{ id: string }[]>`select id from webhooks order by created_at, id limit 50`).map(({ id }) => id),
     tenant,
     bigTenant: (
       await one<{ client_id: string }>('select client_id from webhooks group by 1 order by count(*) desc, 1 limit 1')

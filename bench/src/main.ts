@@ -14,6 +14,7 @@ import { latency } from './latency.ts';
 import { machine, versions } from './machine.ts';
 import { memory } from './memory.ts';
 import { noisyNeighbour } from './noisy-neighbour.ts';
+import { openDashboard } from './open-dashboard.ts';
 import { peers } from './peers.ts';
 import { publish } from './publish.ts';
 import { report } from './report.ts';
@@ -32,6 +33,7 @@ const benchmarks: readonly Benchmark[] = [
   handler,
   peers,
   dashboard,
+  openDashboard,
 ];
 
 const { values, positionals } = parseArgs({

@@ -28,7 +28,12 @@ const charted: Readonly<Record<string, string>> = {
   blocked: 'cpuMicrosPerDelivery',
   memory: 'lastThirdMiB',
   peers: 'deliveriesPerSecond',
+  'open-dashboard': 'serviceCpuMicrosPerDelivery',
+  dashboard: 'warmMedianMs',
 };
+
+/** More bars than this nobody can read. */
+const maxCharted = 12;
 
 export function report(): void {
   const root = new URL('../../../../', import.meta.url);
@@ -93,7 +98,7 @@ function ratioTable(ratios: readonly Ratio[]): string[] {
 
 function chart(result: Result, variants: readonly [string, Readonly<Record<string, Summary>>][]): string[] {
   const measure = charted[result.name] ?? '';
-  if (variants.length < 2) return [];
+  if (variants.length < 2 || variants.length > maxCharted) return [];
   const values = variants.map(([, measured]) => round3(measured[measure]?.median ?? 0));
   return [
     '```mermaid',
