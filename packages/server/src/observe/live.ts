@@ -1,5 +1,6 @@
 // The live view: what an operator looks at, read once for all who look and only while somebody does. It asks the database
-// at most once a second, and so seldom that reading takes no more than a twentieth of the time.
+// at most once a second, and so seldom that reading takes no more than a twentieth of the time, but every four seconds:
+// a reader that hears nothing for five calls its numbers old.
 
 import type { Database } from '../store/database.ts';
 import { type BlockedRow, readBlocked, readStanding, type Standing } from './overview.ts';
@@ -28,6 +29,7 @@ export interface LiveView {
 }
 
 const everyMs = 1_000;
+const atLeastEveryMs = 4_000;
 const shareOfTime = 20;
 const rateSeconds = 10;
 
@@ -95,7 +97,8 @@ export function createLiveView(options: {
     const rates = await readRates();
     const live: Live = { at: new Date(now()), standing, blocked, rates };
     const tookMs = performance.now() - startedMs;
-    known = { live, goodUntilMs: startedMs + Math.max(everyMs - 50, tookMs * shareOfTime) };
+    const goodMs = Math.min(atLeastEveryMs, Math.max(everyMs - 50, tookMs * shareOfTime));
+    known = { live, goodUntilMs: startedMs + goodMs };
     return live;
   }
 
