@@ -86,12 +86,17 @@ async function exercise(url: string, operatorUrl: string, operatorToken: string,
   const certificate = { certificate: mark(markers, 'certificate'), private_key: pem };
   await call('PUT', `/operator/tenants/${clientId}/delivery-certificate`, certificate);
 
-  const client = createClient({
+  const credentials = {
     baseUrl: url,
     clientId,
     clientSecret,
-    scopes: ['webhooks:admin'],
     key: { keyId: String(added.json['key_id']), privateKey: pem },
+  };
+  const misled = createClient({ ...credentials, scopes: [mark(markers, 'secret as a scope')] });
+  await expect(misled.webhooks.list()).rejects.toMatchObject({ status: 403 });
+  const client = createClient({
+    ...credentials,
+    scopes: ['webhooks:admin'],
     fetch: async (input, init) => {
       const response = await fetch(input, init);
       if (String(input).endsWith('/auth/token') && response.ok) {
@@ -122,6 +127,8 @@ async function exercise(url: string, operatorUrl: string, operatorToken: string,
   await call('GET', '/operator/tenants', undefined, {
     authorization: `Bearer ${mark(markers, 'wrong operator token')}`,
   });
+  const elsewhere = { authorization: '', 'upvest-client-id': mark(markers, 'secret as client id of a refused call') };
+  await call('GET', '/operator/tenants', undefined, elsewhere);
   await call('GET', '/operator/tenants', undefined, { authorization: mark(markers, 'authorization without Bearer') });
   await call('GET', `/operator/tenants?access_token=${mark(markers, 'token in the query')}`);
   await call('GET', `/operator/${mark(markers, 'secret in the path')}`);
