@@ -125,9 +125,10 @@ describe('the platform', () => {
     expect(at(read('package.json'), 'engines', 'node')).toBe('>=20.20.2');
   });
 
-  it('CVE-2026-1525, -1527 (undici): the client of deliveries is newer than 6.24', () => {
+  it('CVE-2026-1525 to -1528, -2229 (undici): the client of deliveries is 7.24 or newer', () => {
     const require = createRequire(new URL('../../packages/server/package.json', import.meta.url));
     const version = String(at(require('undici/package.json'), 'version'));
-    expect(Number(version.split('.')[0])).toBeGreaterThanOrEqual(7);
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    expect(major * 1_000 + minor).toBeGreaterThanOrEqual(7_024);
   });
 });
