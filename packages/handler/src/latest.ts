@@ -6,7 +6,7 @@
 // remembered per category and object id, in the transaction of the listener; an event with an earlier one is done without
 // running. Equal times both run. Events whose object has no id always run: of balances and positions say what identifies one,
 // `{ id: ({ object }) => `${object.account_id}/${object.instrument.uuid}` }`.
-import { categoryOf, isInstant } from '@bellhop/events';
+import { categoryOf, isInstant } from '@bellhop/events/lookup';
 import type { Context } from './patterns.ts';
 
 interface Stateful {

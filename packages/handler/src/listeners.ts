@@ -2,7 +2,7 @@
 // else the fallback; for a type nobody has heard of, the fallback goes before `*`, because it was registered for just that.
 // A wrong or repeated registration is a TypeError at once, not an event that goes astray later.
 import type { WebhookEvent } from '@bellhop/events';
-import { categoryOf, isEventType } from '@bellhop/events';
+import { categoryOf, isEventType } from '@bellhop/events/lookup';
 import type { OnExhausted, RetryOptions, RetryPolicy } from './back-off.ts';
 import { retryPolicy } from './back-off.ts';
 import { keyBy } from './order.ts';

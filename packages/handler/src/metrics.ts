@@ -1,7 +1,7 @@
 // Metrics of a handler for Prometheus or OpenTelemetry: `@bellhop/handler/metrics`. Neither is a dependency: `prometheus` takes
 // the module `prom-client`, `openTelemetry` a meter, and anything else can be a `MetricSink`. Labels come from closed sets, but
 // the type of an event, which only the sender can choose. Times in seconds.
-import { isEventType } from '@bellhop/events';
+import { isEventType } from '@bellhop/events/lookup';
 import type { Hooks } from './hooks.ts';
 import type { InboxStats } from './inbox/inbox.ts';
 

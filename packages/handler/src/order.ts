@@ -1,7 +1,7 @@
 // The order in which events are processed: which of them are run one after the other. An order is a name or a function that
 // gives a key; events with one key run one at a time, in the order of storing, and null means that nothing is waited for.
 import type { WebhookEvent } from '@bellhop/events';
-import { categoryOf, keyFieldOf } from '@bellhop/events';
+import { categoryOf, keyFieldOf } from '@bellhop/events/lookup';
 
 /**
  * `object`: per object, such as one order or one user. `webhook`: per webhook, one event after the other. `user`: per user;

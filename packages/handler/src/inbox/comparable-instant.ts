@@ -1,6 +1,6 @@
 // Instants as texts of digits, of one length and comparable as texts: nanoseconds since the year 0. A database without
 // nanoseconds can so compare what the wire sends with up to nine fraction digits.
-import { parseInstant } from '@bellhop/events';
+import { parseInstant } from '@bellhop/events/lookup';
 
 const fromYearZero = 62_167_219_200_000_000_000n;
 const digits = 21;

@@ -3,7 +3,7 @@
 // `ORDER.FILLED` trusts what it gets) nor make a later event look like one that is known.
 
 import type { WebhookEvent } from '@bellhop/events';
-import { isCategory, isInstant } from '@bellhop/events';
+import { isCategory, isInstant } from '@bellhop/events/lookup';
 import type { ReadResult, SenderMessage } from './sender.ts';
 
 /** An event in the provider's own words. */
