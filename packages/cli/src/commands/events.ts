@@ -27,7 +27,7 @@ export interface PublishFlags extends WriteFlags {
 }
 
 export async function publishEvents(file: string, flags: PublishFlags, context: Context): Promise<ExitCode> {
-  const events = eventsOfFile(await readInput(file));
+  const events = eventsOfFile(await readInput(file, context));
   const { target, operator } = await connectOperator(flags, context);
   const clientId = flags.clientId ?? target.clientId;
   const what = `Publish ${events.length} events`;
@@ -40,16 +40,18 @@ export async function publishEvents(file: string, flags: PublishFlags, context: 
       accepted += done.accepted;
       duplicates += done.duplicates;
       sent += batch.length;
+      if (sent < events.length && context.output.interactive) context.output.live(` ${sent} of ${events.length}`);
     } catch (error) {
       if (!(error instanceof CliError) || sent === 0) throw error;
       const hint = `${sent} events before were published; with ids it is safe to publish the file again.`;
       throw new CliError(error.exitCode, error.message, hint, { cause: error });
     }
   }
+  context.output.live(undefined);
   if (flags.json) context.output.line(JSON.stringify({ accepted, duplicates }));
   else
     context.output.line(
-      `${context.output.colors.green('✓')} published ${accepted} events${duplicates > 0 ? `, ${duplicates} were known already` : ''}`,
+      `${context.output.colors.green('✓')} published ${accepted} event${accepted === 1 ? '' : 's'}${duplicates > 0 ? `, ${duplicates} were known already` : ''}`,
     );
   return exitCodes.ok;
 }

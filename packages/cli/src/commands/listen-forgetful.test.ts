@@ -5,11 +5,13 @@ import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { idsOf, startTarget, type Target } from '../listen/target.fixture.ts';
 import { bellhop, type Run } from '../program.fixture.ts';
 import { type DevService, startDev } from '../service.fixture.ts';
 import { makeEvent } from '../trigger/make-event.ts';
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
 
 let service: DevService;
 let relay: Awaited<ReturnType<typeof startRelay>>;
@@ -101,7 +103,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 const warning = /This acceptor forgets what it hands out.*lost\. For no loss: --url/;
 
-describe('bellhop listen over an acceptor that forgets', { timeout: 180_000 }, () => {
+describe('bellhop listen over an acceptor that forgets', () => {
   it('says what cannot be promised before it is ready, and removes its webhook in the end', async () => {
     const server = await target();
     const run = listen(server.url);

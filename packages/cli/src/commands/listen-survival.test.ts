@@ -2,10 +2,12 @@
 // forwards to is away, the command is killed, stopped and started again, a package of 1 MiB comes by. Every event arrives,
 // and in the order of the log. Counts and order are asserted, speed is not.
 
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { idsOf, type Received, startTarget, type Target } from '../listen/target.fixture.ts';
 import { bellhop, type Run } from '../program.fixture.ts';
 import { type DevService, startDev } from '../service.fixture.ts';
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
 
 const eventsPerSecond = 1_000;
 const seconds = process.env['CI'] ? 8 : 20;
@@ -47,7 +49,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe.each(['direct', 'acceptor'])('bellhop listen --via %s', (via) => {
-  it('loses and reorders nothing', { timeout: 300_000 }, async () => {
+  it('loses and reorders nothing', async () => {
     const received: Received[] = [];
     const serve = async (port?: number): Promise<Target> => {
       const started = await startTarget(port, (got) => {

@@ -6,10 +6,13 @@ import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { createClient } from '@bellhop/client';
 import { createHandler, memoryInbox, remoteKeys, toNode } from '@bellhop/handler';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { idsOf, startTarget, type Target } from '../listen/target.fixture.ts';
 import { bellhop, type Run } from '../program.fixture.ts';
 import { type DevService, startDev } from '../service.fixture.ts';
+
+// Many processes, one after the other: a busy machine needs its time.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let service: DevService;
 const running: Run[] = [];

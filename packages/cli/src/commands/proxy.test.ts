@@ -5,9 +5,12 @@ import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { bellhop, type Run } from '../program.fixture.ts';
 import { type DevService, startDev } from '../service.fixture.ts';
+
+// Many processes, one after the other: a busy machine needs its time.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let service: DevService;
 let dev: Record<string, string>;

@@ -2,10 +2,13 @@
 
 import { access, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { temporaryFolder } from '../program.fixture.ts';
 import { type DevService, ended, startDev } from '../service.fixture.ts';
 import { inTerminal, keys, type TerminalRun } from '../terminal.fixture.ts';
+
+// Many processes, one after the other: a busy machine needs its time.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let service: DevService;
 let dev: { client_id: string; client_secret: string; key_id: string; private_key_file: string };
@@ -239,6 +242,19 @@ describe('long work in a terminal', () => {
     run.type(keys.ctrlC);
     expect(await run.exit()).toBe(0);
     expect(run.screen()).toMatch(/1 events? in 1 packages?; webhook removed/);
+  });
+
+  it('says that it reads from the terminal, and leaves at Ctrl-C', async () => {
+    const env = { BELLHOP_DEV_JSON: service.devJson };
+    const run = terminal(['events', 'publish'], env);
+    await run.see(/reading from the terminal/);
+    run.type(keys.ctrlC);
+    expect(await run.exit()).toBe(130);
+    const typed = terminal(['events', 'publish'], env);
+    await typed.see(/reading from the terminal/);
+    typed.type('{"type":"ORDER.NEW","object":{}}\r\x04');
+    await typed.see(/✓ published 1 event$/m);
+    expect(await typed.exit()).toBe(0);
   });
 
   it('trigger counts on one line that is gone in the end', async () => {

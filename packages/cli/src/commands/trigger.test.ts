@@ -64,6 +64,9 @@ describe('bellhop trigger', () => {
     expect(shown.stdout).toContain(`"id": "${first.object.id}"`);
     const unknown = await service.cli('trigger', 'COFFEE.BREWED', '--unknown', '--set', 'cups=2');
     expect(unknown.stdout).toMatch(/✓ published COFFEE\.BREWED {2}event \S+/);
+    const nested = ['--set', 'bean.from=Peru', '--set', 'bean.kg=2', '--set', 'cup=1'];
+    const brewed = await service.cli('trigger', 'COFFEE.BREWED', '--unknown', ...nested, '--dry-run');
+    expect(JSON.parse(brewed.stdout).object).toMatchObject({ bean: { from: 'Peru', kg: 2 }, cup: 1 });
     expect((await service.cli('events', 'list', '--type', 'COFFEE')).stdout).toMatch(/\tCOFFEE\.BREWED\t/);
   });
 

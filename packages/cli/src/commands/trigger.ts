@@ -114,7 +114,7 @@ function report(
 
 async function runScenario(file: string, flags: TriggerFlags, context: Context): Promise<ExitCode> {
   const { output } = context;
-  const acts = readScenario(await readInput(file), file === '-' ? 'stdin' : file);
+  const acts = readScenario(await readInput(file, context), file === '-' ? 'stdin' : file);
   if (flags.dryRun) {
     for (const act of acts)
       if (act.kind === 'publish') for (const event of act.events) output.line(JSON.stringify(event));

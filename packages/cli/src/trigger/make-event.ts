@@ -103,9 +103,20 @@ function unknownEvent({ type, allowUnknown, objectId, set }: EventWish): Undeliv
   const object: Record<string, unknown> = { id: objectId ?? crypto.randomUUID() };
   for (const { path, to } of set) {
     const value = 'text' in to ? parsedJson(to.text) : to.value;
-    object[path] = value === undefined && 'text' in to ? to.text : value;
+    setBelow(object, path.split('.'), value === undefined && 'text' in to ? to.text : value);
   }
   return { id: crypto.randomUUID(), created_at: new Date().toISOString(), type, object };
+}
+
+/** Nobody knows the fields of an unknown type: what is missing on the way is made. */
+function setBelow(object: Record<string, unknown>, [name = '', ...rest]: readonly string[], value: unknown): void {
+  const before = Object.hasOwn(object, name) ? object[name] : undefined;
+  if (rest.length === 0) object[name] = value;
+  else {
+    const child = isRecord(before) ? { ...before } : {};
+    setBelow(child, rest, value);
+    object[name] = child;
+  }
 }
 
 function nearTypes(type: string): string {
