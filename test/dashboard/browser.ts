@@ -22,6 +22,9 @@ export async function startBrowser(): Promise<Browser> {
   });
 }
 
+/** Of one test in a browser, on a machine with other things to do. */
+export const patience = { timeout: 180_000 };
+
 export interface WatchedPage {
   readonly page: Page;
   readonly faults: readonly string[];
@@ -45,7 +48,7 @@ export async function openPage(
   page.on('request', (request) => {
     if (!request.url().startsWith(url) && !request.url().startsWith('data:')) faults.push(`request: ${request.url()}`);
   });
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   return { page, faults };
 }
 

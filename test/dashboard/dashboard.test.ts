@@ -12,6 +12,7 @@ import {
   accessibilityFaults,
   chromiumPath,
   openPage,
+  patience,
   shoot,
   skipReason,
   startBrowser,
@@ -20,7 +21,7 @@ import {
 import { type Driver, drive } from './driver.ts';
 import { operatorToken, startWorld, type World } from './world.ts';
 
-describe.skipIf(chromiumPath === undefined)(`the dashboard${skipReason}`, () => {
+describe.skipIf(chromiumPath === undefined)(`the dashboard${skipReason}`, patience, () => {
   let world: World;
   let browser: Browser;
   let watched: WatchedPage;

@@ -9,6 +9,7 @@ import {
   accessibilityFaults,
   chromiumPath,
   openPage,
+  patience,
   shoot,
   skipReason,
   startBrowser,
@@ -17,7 +18,7 @@ import {
 import { drive } from './driver.ts';
 import { startWorld, type World } from './world.ts';
 
-describe.skipIf(chromiumPath === undefined)(`a tenant link and many webhooks${skipReason}`, () => {
+describe.skipIf(chromiumPath === undefined)(`a tenant link and many webhooks${skipReason}`, patience, () => {
   let world: World;
   let browser: Browser;
 

@@ -128,6 +128,9 @@ describe('bellhop open', () => {
     const { code, stdout } = await bellhop(['open', '--no-browser']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^http:\S+\/dashboard\/open\/\S+\n$/);
+    const tenant = await bellhop(['open', 'tenant', '--no-browser']);
+    expect(tenant.stdout).toMatch(/^http:\S+\/view\/open\/\S{43}\n$/);
+    expect((await fetch(tenant.stdout.trim(), { redirect: 'manual' })).headers.get('location')).toBe('/view/webhooks');
     expect((await bellhop(['open', 'docs', '--no-browser'])).stdout).toBe(`${service.url}/docs\n`);
     expect((await bellhop(['open', 'sesame'])).code).toBe(2);
   });

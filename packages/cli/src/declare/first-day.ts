@@ -44,10 +44,14 @@ export const declareFirstDay: Declare = (root, run) => {
   const open = withTarget(
     root
       .command('open')
-      .argument('[page]', 'dashboard or docs', 'dashboard')
-      .description('open the dashboard of a Bellhop service'),
+      .argument('[page]', 'dashboard, tenant or docs', 'dashboard')
+      .description('open the dashboard of a Bellhop service, or what a tenant may see of it'),
   ).option('--no-browser', 'only print the link');
-  examples(open, [['bellhop open'], ['bellhop open docs --no-browser']]);
+  examples(open, [
+    ['bellhop open'],
+    ['bellhop open tenant --no-browser', 'a link for the tenant of the profile: its own webhooks, to read'],
+    ['bellhop open docs --no-browser'],
+  ]);
   open.action(run(async (context, what, flags) => (await import('../commands/open.ts')).open(what, flags, context)));
 
   const completion = root

@@ -176,6 +176,8 @@ export async function startApi(
     ready: options.ready ?? (() => ({ ready: true })),
   };
   const server = createServer(requestListener(createApp(deps)));
+  // A connection that idled while the test worked must not be closed under the next call.
+  server.keepAliveTimeout = 0;
   answerBrokenRequests(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

@@ -76,7 +76,12 @@ export function createApp(deps: ApiDependencies, listener: Listener = 'all'): Ho
 
 /** Not proved, not allowed, too often. */
 const refusals = new Set([401, 403, 429]);
-const sessionRoutes = new Set(['/auth/token', '/operator/session', '/operator/tokens']);
+const sessionRoutes = new Set([
+  '/auth/token',
+  '/operator/session',
+  '/operator/tokens',
+  '/operator/tenants/{client_id}/links',
+]);
 /** `detail` of a refusal is one of ours: a reason is the code of the signature check, or a word of this list. */
 function refusalReason(status: number, detail: string): string {
   if (status === 403) return 'scope';

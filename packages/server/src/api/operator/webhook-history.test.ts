@@ -124,11 +124,11 @@ describe('searching events by the id of their object', () => {
     const object = { id: 'acc-7', account: { id: 'acc-8' }, label: 'acc-9' };
     const body = { client_id: other, events: [{ type: 'ACCOUNT.OPENED', object }] };
     expect((await operator('POST', '/operator/events', { body })).status).toBe(202);
-    // Older than one call looks at: 25,000 others stand before it.
+    // Older than one call looks at: 20,500 others stand before it.
     await api.database.query(
       `insert into events (partition, event_offset, client_id, id, type, body, appended_at)
        select 1, 100 + n, $1, gen_random_uuid(), 'ORDER.NEW', '{"object":{"id":"acc-8"}}', clock_timestamp()
-       from generate_series(1, 25000) n`,
+       from generate_series(1, 20500) n`,
       [clientId],
     );
     const found = async (objectId: string): Promise<{ count: number; calls: number }> => {
