@@ -25,7 +25,7 @@ export function connectionSettings(options: {
   readonly url: string;
   readonly connectTimeoutMs?: number | undefined;
   readonly statementTimeoutMs?: number | undefined;
-}): pg.ClientConfig & { connectionTimeoutMillis: number } {
+}): pg.ClientConfig & { query_timeout: number } {
   const { url, connectTimeoutMs = 5_000, statementTimeoutMs = 30_000 } = options;
   const connection = new URL(url);
   // Without jit: the planner cannot see that a look-up is bounded, and compiling takes ten times as long as running it.

@@ -19,10 +19,19 @@ export interface PostgresOptions {
 const idleTimeoutMs = 60_000;
 
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
+  const settings = connectionSettings(options);
+  class Connection extends pg.Client {
+    constructor() {
+      super(settings);
+    }
+  }
   const pool = new pg.Pool({
-    ...connectionSettings(options),
+    Client: Connection,
     idleTimeoutMillis: idleTimeoutMs,
     max: options.maxConnections ?? 10,
+    // Also counts the wait for a free connection, which a thousand webhooks that load at once may need: how long a new
+    // connection may take is the connection's own limit.
+    connectionTimeoutMillis: settings.query_timeout,
   });
   // A connection that breaks while it idles is dropped by the pool, and one in use tells its statement: without listeners
   // either would end the process.
