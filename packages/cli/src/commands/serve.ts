@@ -9,6 +9,9 @@ import { securityConfig } from '../security-settings.ts';
 import { type FlagValues, readSettings, type Settings } from '../settings.ts';
 import type { Context } from './context.ts';
 
+/** Of base64 or hexadecimal: no guessing over the network gets there. */
+const safeTokenCharacters = 32;
+
 export interface ServeFlags extends FlagValues {
   readonly embedded?: boolean;
 }
@@ -79,6 +82,13 @@ function checkDatabase(settings: Settings, embedded: boolean): void {
 
 function warn(settings: Settings, embedded: boolean, { output }: Context): void {
   const { red, yellow } = output.noteColors;
+  if ((settings.operatorToken?.length ?? 0) < safeTokenCharacters) {
+    output.note(
+      red(
+        `WARNING  BELLHOP_OPERATOR_TOKEN has fewer than ${safeTokenCharacters} characters: who guesses it may do everything. Make one with: openssl rand -hex 32`,
+      ),
+    );
+  }
   if (settings.insecureTargets !== 'none') {
     const what = settings.insecureTargets === 'all' ? 'http and private addresses' : 'http and loopback addresses';
     output.note(
