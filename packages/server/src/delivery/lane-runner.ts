@@ -1,30 +1,24 @@
-// Carries out what a lane decides: reads the ring or the log, builds and posts packages, writes the ledger, keeps the one
-// timer. All decisions are in `lane.ts`; this file holds no state of delivery besides what is on its way.
+// Carries out what a lane decides: has events read, builds and posts packages, writes the ledger, keeps the one timer.
+// All decisions are in `lane.ts`; this file holds no state of delivery besides what is on its way.
 //
 // A lane may go on while its last cursors are being written, a few packages ahead at most: a crash then repeats those.
 // While the database is away the entry is kept and tried again, and nothing more is posted.
 
-import { matches } from '@bellhop/events';
 import { v7 as uuidv7 } from 'uuid';
-import type { EventLog, LogEvent } from '../log/event-log.ts';
 import type { Observer } from '../observe/observer.ts';
-import type { Clock } from './clock.ts';
 import { Lane, type LaneAction, type LaneInput, type Pending } from './lane.ts';
+import { LaneReader, type Read, type ReadFrom } from './lane-reader.ts';
 import type { AttemptRow, Ledger, LedgerEntry } from './ledger.ts';
 import type { Outcome, Sender } from './outcome.ts';
-import { buildPackage, type Cut, cutPackage, type Filter } from './package.ts';
-import { type Ring, type RingEvent, toRingEvent } from './ring.ts';
+import { buildPackage, cutPackage, type Filter } from './package.ts';
+import type { RingEvent } from './ring.ts';
 import { laneConfig, versionOf, type WebhookRow } from './webhook-row.ts';
 
 /** What a lane needs of the partition it lives in. */
-export interface LaneSurroundings {
-  readonly partition: number;
+export interface LaneSurroundings extends ReadFrom {
   readonly epoch: number;
-  readonly ring: Ring;
-  readonly log: EventLog;
   readonly ledger: Ledger;
   readonly sender: Sender;
-  readonly clock: Clock;
   /** Where caught-up lanes stand. */
   checkpoint(): number;
   /** False once the lease has run out on this process's own clock: nothing may be posted. */
@@ -40,8 +34,6 @@ export interface LaneSurroundings {
 /** A pause before a failed read or ledger write is tried again. */
 const troubleMs = 1_000;
 const suspectAfterMs = 1_000;
-const pageEvents = 500;
-const pageBytes = 2 * 1024 * 1024;
 /** Packages that a crash may repeat, so that a lane need not wait for each commit. */
 const maxUnrecorded = 4;
 
@@ -60,6 +52,7 @@ export class LaneRunner {
   readonly clientId: string;
   readonly #around: LaneSurroundings;
   readonly #lane: Lane<Evidence>;
+  readonly #reader: LaneReader;
   /** Ends every pause: the lane stops and will wait no longer. */
   readonly #cutOff = new AbortController();
   #inFlight: AbortController | undefined;
@@ -76,8 +69,6 @@ export class LaneRunner {
   readonly #unrecorded: Promise<void>[] = [];
   #entries = 0;
   #working = new Set<Promise<void>>();
-  /** The events of the last read, until the package cut from them is built. */
-  #read: { readonly filter: Filter; readonly events: readonly RingEvent[] } | undefined;
   #inputs: LaneInput<Evidence>[] = [];
   #handling = false;
 
@@ -85,6 +76,7 @@ export class LaneRunner {
     this.webhookId = row.id;
     this.clientId = row.client_id;
     this.#around = around;
+    this.#reader = new LaneReader(row.client_id, around);
     this.#positionVersion = row.position_version;
     this.#stored = row.cursor;
     this.#blockedSince = row.blocked_since ?? undefined;
@@ -229,7 +221,7 @@ export class LaneRunner {
         return;
       case 'wait':
         // Read again when it is sent: a waiting lane pins nothing that the ring let go.
-        this.#read = undefined;
+        this.#reader.forget();
         this.#cancelTimer?.();
         this.#waitsUntilMs = action.untilMs;
         if (this.#stopping) return;
@@ -266,67 +258,23 @@ export class LaneRunner {
 
   #look({ lookId, after, filter, maxBytes }: Extract<LaneAction<Evidence>, { do: 'look' }>): void {
     if (this.#stopping) return;
-    const { ring, clock } = this.#around;
-    if (ring.covers(after)) {
-      const events = [...this.#matching(ring.after(this.clientId, after), filter, maxBytes)];
-      this.#looked(lookId, events, filter, maxBytes, ring.end);
+    const looked = ({ events, end }: Read): void => {
+      const result = cutPackage(events, filter, maxBytes);
+      if (result.cut) this.#reader.keep(filter, events.slice(0, result.cut.count));
+      else this.#reader.forget();
+      this.#handle({ kind: 'looked', lookId, result, firstSeenAtMs: events[0]?.seenAtMs ?? 0, end });
+    };
+    const read = this.#reader.recent(after, filter, maxBytes);
+    if (read) {
+      looked(read);
       return;
     }
     this.#work(
-      this.#readPages(after, filter, maxBytes).then(
-        ({ events, end }) => this.#looked(lookId, events, filter, maxBytes, end),
-        (error: unknown) => {
-          this.#around.onError(error, this.webhookId);
-          this.#handle({ kind: 'look-failed', lookId, retryAtMs: clock.monotonicMs() + troubleMs });
-        },
-      ),
+      this.#reader.older(after, filter, maxBytes).then(looked, (error: unknown) => {
+        this.#around.onError(error, this.webhookId);
+        this.#handle({ kind: 'look-failed', lookId, retryAtMs: this.#around.clock.monotonicMs() + troubleMs });
+      }),
     );
-  }
-
-  #looked(lookId: number, events: readonly RingEvent[], filter: Filter, maxBytes: number, end: number): void {
-    const result = cutPackage(events, filter, maxBytes);
-    this.#read = result.cut && { filter, events: events.slice(0, result.cut.count) };
-    this.#handle({ kind: 'looked', lookId, result, firstSeenAtMs: events[0]?.seenAtMs ?? 0, end });
-  }
-
-  /** Stops one event after the package is full: that one shows that nothing more fits. */
-  *#matching(events: Iterable<RingEvent>, filter: Filter, maxBytes: number): Generator<RingEvent> {
-    let bytes = 0;
-    for (const event of events) {
-      if (!matches({ type: filter.type, exclude_type: filter.excludeType }, event.type)) continue;
-      yield event;
-      bytes += event.bytes;
-      if (bytes > maxBytes) return;
-    }
-  }
-
-  /** Catching up: pages of the log, already filtered. The log was read up to `end` at least. */
-  async #readPages(after: number, filter: Filter, maxBytes: number): Promise<{ events: RingEvent[]; end: number }> {
-    const end = this.#around.ring.end;
-    const events: RingEvent[] = [];
-    let bytes = 0;
-    for (let from = after; ; ) {
-      const page = await this.#around.log.read(this.#around.partition, from, {
-        limit: pageEvents,
-        // One event past the limit shows that the package is full.
-        maxBytes: maxBytes - bytes + 1,
-        filter: { clientId: this.clientId, ...filter },
-      });
-      for (const event of page.events) {
-        const aged = this.#aged(event);
-        events.push(aged);
-        bytes += aged.bytes;
-      }
-      if (page.atEnd || bytes > maxBytes) return { events, end };
-      from = page.events.at(-1)?.offset ?? from;
-    }
-  }
-
-  /** An event from the database was seen when it was appended, as far as `delay` is concerned. */
-  #aged(event: LogEvent): RingEvent {
-    const { clock } = this.#around;
-    const ageMs = Math.max(0, clock.wallMs() - event.appendedAt.getTime());
-    return toRingEvent(event, clock.monotonicMs() - ageMs);
   }
 
   async #send(action: LaneSend, dueMs: number): Promise<void> {
@@ -348,7 +296,7 @@ export class LaneRunner {
   /** One POST. Undefined: it was not made, because the lane was moved, stopped or lost its lease before. */
   async #attempt({ packageId, cut, attempt }: LaneSend, signal: AbortSignal, dueMs: number): Promise<Evidence> {
     while (this.#unrecorded.length >= maxUnrecorded) await this.#unrecorded[0];
-    const events = await this.#eventsOf(cut);
+    const events = await this.#reader.eventsOf(cut);
     if (events.length === 0) throw new Error(`The events ${cut.first} to ${cut.last} are not in the log any more.`);
     if (!this.#around.leaseHeld()) {
       // At once, before the partition comes to stop this lane: it would try again and again.
@@ -456,41 +404,5 @@ export class LaneRunner {
       this.#cutOff.signal.addEventListener('abort', done);
       if (this.#cutOff.signal.aborted) done();
     });
-  }
-
-  /** The events of a cut: those just read, else from the ring, else from the log. */
-  async #eventsOf(cut: Cut): Promise<readonly RingEvent[]> {
-    const read = this.#read;
-    this.#read = undefined;
-    // A late answer to an older look may have brought other events between the same ends: it had another filter.
-    if (
-      read?.filter === cut.filter &&
-      read.events[0]?.offset === cut.first &&
-      read.events.at(-1)?.offset === cut.last
-    ) {
-      return read.events;
-    }
-    const { ring, log, partition } = this.#around;
-    const events: RingEvent[] = [];
-    // A page of the log may have shown what the tail has not read yet.
-    if (ring.covers(cut.first - 1) && cut.last <= ring.end) {
-      for (const event of ring.after(this.clientId, cut.first - 1)) {
-        if (event.offset > cut.last) break;
-        if (matches({ type: cut.filter.type, exclude_type: cut.filter.excludeType }, event.type)) events.push(event);
-      }
-      return events;
-    }
-    for (let from = cut.first - 1; ; ) {
-      const page = await log.read(partition, from, {
-        limit: pageEvents,
-        maxBytes: pageBytes,
-        upTo: cut.last,
-        filter: { clientId: this.clientId, ...cut.filter },
-      });
-      events.push(...page.events.map((event) => this.#aged(event)));
-      if (page.atEnd) break;
-      from = page.events.at(-1)?.offset ?? from;
-    }
-    return events;
   }
 }
