@@ -1,6 +1,7 @@
 // How many deliveries a second? Three webhooks, packages of 64 KiB, publishing at the same time; beside a raw loop of signed
 // posts of the same size on as many lanes.
 
+import type { ServiceConfig } from '@bellhop/server';
 import type { KeyAlgorithm } from '@bellhop/signatures';
 import { type Bed, delivered, makeTenant, makeWebhooks, startBenchService } from './bed.ts';
 import type { Benchmark } from './benchmark.ts';
@@ -58,10 +59,10 @@ async function raw(algorithm: KeyAlgorithm) {
   return { packagesPerSecond: perSecond, deliveriesPerSecond: perSecond * Math.floor(packageBytes / eventBytes) };
 }
 
-export async function service(bed: Bed, algorithm: KeyAlgorithm) {
+export async function service(bed: Bed, algorithm: KeyAlgorithm, settings: Partial<ServiceConfig> = {}) {
   const sink = await startSink();
   const database = await bed.database();
-  const running = await startBenchService(database.url, { signingAlgorithm: algorithm });
+  const running = await startBenchService(database.url, { signingAlgorithm: algorithm, ...settings });
   const clientId = await makeTenant(running);
   await makeWebhooks(
     database,

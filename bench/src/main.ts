@@ -19,6 +19,7 @@ import { peers } from './peers.ts';
 import { publish } from './publish.ts';
 import { report } from './report.ts';
 import { type RoundResults, round3, runRounds } from './rounds.ts';
+import { settings } from './settings.ts';
 import { smallPackages } from './small-packages.ts';
 
 const benchmarks: readonly Benchmark[] = [
@@ -32,6 +33,7 @@ const benchmarks: readonly Benchmark[] = [
   memory,
   handler,
   peers,
+  settings,
   dashboard,
   openDashboard,
 ];
@@ -77,7 +79,7 @@ try {
     command: `npm run bench -- ${benchmark.name} --rounds ${rounds}${scale === 1 ? '' : ` --scale ${scale}`}`,
     measuredAt: new Date().toISOString(),
     machine: started,
-    versions: versions(['postgres', 'undici', 'hono', ...(benchmark.packages ?? [])]),
+    versions: versions(['pg', 'postgres', 'undici', 'hono', ...(benchmark.packages ?? [])]),
     rounds,
     ...results,
   };

@@ -30,6 +30,9 @@ const charted: Readonly<Record<string, string>> = {
   peers: 'deliveriesPerSecond',
   'open-dashboard': 'serviceCpuMicrosPerDelivery',
   dashboard: 'warmMedianMs',
+  settings: 'deliveriesPerSecond',
+  handler: 'packagesPerSecond',
+  'noisy-neighbour': 'callP99Ms',
 };
 
 /** More bars than this nobody can read. */

@@ -13,6 +13,7 @@ export interface EngineSettings {
   readonly responseTimeoutMs: number | undefined;
   readonly deliveryConcurrency: number | undefined;
   readonly ringMib: number | undefined;
+  readonly databaseConnections: number | undefined;
   readonly partitions: number | undefined;
   readonly eventDays: number | undefined;
   readonly attemptDays: number | undefined;
@@ -60,6 +61,13 @@ export const engineSettingsTable: readonly Setting[] = [
   ),
   row('ringMib', 'BELLHOP_RING_MIB', '--ring-mib <number>', 'memory for recent events, shared by all lanes', '64'),
   row(
+    'databaseConnections',
+    'BELLHOP_DATABASE_CONNECTIONS',
+    '--database-connections <number>',
+    'to PostgreSQL, of one process, besides two that listen',
+    '10',
+  ),
+  row(
     'partitions',
     'BELLHOP_PARTITIONS',
     '--partitions <number>',
@@ -78,6 +86,7 @@ export function readEngineSettings(given: (name: keyof EngineSettings) => Given 
     responseTimeoutMs: count('responseTimeoutMs'),
     deliveryConcurrency: count('deliveryConcurrency'),
     ringMib: count('ringMib'),
+    databaseConnections: wholeNumber(given('databaseConnections'), 2),
     partitions: count('partitions'),
     eventDays: count('eventDays'),
     attemptDays: count('attemptDays'),
@@ -86,12 +95,13 @@ export function readEngineSettings(given: (name: keyof EngineSettings) => Given 
 }
 
 export function engineConfig({ ringMib, ...settings }: EngineSettings): Partial<ServiceConfig> {
-  const { connectTimeoutMs, responseTimeoutMs, deliveryConcurrency, partitions, eventDays, attemptDays, attempts } =
-    settings;
+  const { connectTimeoutMs, responseTimeoutMs, deliveryConcurrency, databaseConnections } = settings;
+  const { partitions, eventDays, attemptDays, attempts } = settings;
   return {
     connectTimeoutMs,
     responseTimeoutMs,
     deliveryConcurrency,
+    databaseConnections,
     ringBytes: ringMib === undefined ? undefined : ringMib * 1024 * 1024,
     partitions,
     eventDays,

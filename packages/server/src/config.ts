@@ -71,6 +71,8 @@ export interface ServiceConfig {
   readonly attempts?: 'all' | 'failed' | 'sampled' | undefined;
   /** Memory for the recent ends of all partitions that this process runs. Default 64 MiB. */
   readonly ringBytes?: number | undefined;
+  /** To PostgreSQL, besides those that listen. Default 10. */
+  readonly databaseConnections?: number | undefined;
 }
 
 export type StartErrorCode =

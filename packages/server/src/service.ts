@@ -325,7 +325,7 @@ function settingsOf(
     event_days: config.eventDays ?? defaultEventDays,
     attempt_days: config.attemptDays ?? defaultAttemptDays,
     requests_per_second: config.requestsPerSecond ?? defaultRequestsPerSecond,
-    operator_requests_per_second: config.operatorRequestsPerSecond ?? defaultRequestsPerSecond,
+    operator_requests_per_second: config.operatorRequestsPerSecond ?? defaultOperatorRequestsPerSecond,
     signing_key_rotation_days: config.signingKeyRotationDays ?? defaultSigningKeyRotationDays,
     private_keys_encrypted: config.keyEncryptionKey !== undefined,
     delivery_certificate_not_after: certificateNotAfter?.toISOString() ?? null,
@@ -336,9 +336,9 @@ function settingsOf(
 }
 
 async function openDatabase(config: ServiceConfig, logger: Logger, signal?: AbortSignal): Promise<Database> {
-  const { databaseUrl: url, databaseWaitMs = 30_000 } = config;
+  const { databaseUrl: url, databaseWaitMs = 30_000, databaseConnections: maxConnections } = config;
   if (url === undefined) return openPglite({ dataDir: config.dataDir });
-  return waitForDatabase(() => openPostgres({ url }), {
+  return waitForDatabase(() => openPostgres({ url, maxConnections }), {
     waitMs: databaseWaitMs,
     signal,
     onAway: (error, remainingMs) =>

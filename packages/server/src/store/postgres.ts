@@ -11,7 +11,7 @@ import { listenTo } from './postgres-listen.ts';
 
 export interface PostgresOptions {
   readonly url: string;
-  readonly maxConnections?: number;
+  readonly maxConnections?: number | undefined;
   readonly connectTimeoutMs?: number;
   readonly statementTimeoutMs?: number;
 }
