@@ -85,8 +85,8 @@ const action = async (name: string, options: Parameters<typeof webhook>[0] = {},
 
 interface Post {
   readonly make: () => Promise<Made>;
-  /** `first`: the first answer comes again. `same`: nothing is done again, and the answer says so. */
-  readonly repeat: 'first' | 'same';
+  /** `first`: the first answer comes again. Else the answer that says that nothing was left to do. */
+  readonly repeat: 'first' | object;
 }
 
 const posts: Readonly<Record<string, Post>> = {
@@ -128,7 +128,23 @@ const posts: Readonly<Record<string, Post>> = {
       ];
       return asOperator('/operator/events', { client_id: clientId, events });
     },
-    repeat: 'same',
+    repeat: { accepted: 0, duplicates: 2 },
+  },
+  '/operator/tenants/{client_id}/links': {
+    make: async () => asOperator(`/operator/tenants/${(await api.tenant()).clientId}/links`, {}),
+    repeat: 'first',
+  },
+  // A transaction for each webhook: what is done already does not apply again.
+  '/operator/webhooks/bulk': {
+    async make() {
+      const { id } = await webhook({ enabled: false });
+      return asOperator('/operator/webhooks/bulk', { action: 'enable', webhook_ids: [id] });
+    },
+    repeat: { dry_run: false, webhook_ids: [], more: false },
+  },
+  '/operator/webhooks/{webhook_id}/mute': {
+    make: () => action('mute', { blocked: true }, { minutes: 5 }),
+    repeat: 'first',
   },
   '/operator/tokens': {
     make: async () => asOperator('/operator/tokens', { name: 'CI', role: 'read' }),
@@ -151,7 +167,17 @@ const withoutEffect = ['/operator/sign'];
 
 /** All that a POST can leave behind; the keys' own table and what merely proves the caller is not among it. */
 async function effects(): Promise<unknown> {
-  const tables = ['audit', 'events', 'operator_tokens', 'parked', 'signing_keys', 'tenant_keys', 'tenants', 'webhooks'];
+  const tables = [
+    'audit',
+    'events',
+    'operator_tokens',
+    'parked',
+    'signing_keys',
+    'tenant_keys',
+    'tenant_links',
+    'tenants',
+    'webhooks',
+  ];
   const counts = await Promise.all(
     tables.map(async (table) => {
       const rows = await api.database.query(`select t::text from ${table} t order by 1`);
@@ -185,7 +211,7 @@ it.each(Object.entries(posts))('%s does nothing again', async (_path, { make, re
   const again = await post(made, key);
   expect(again.status).toBeLessThan(300);
   if (repeat === 'first') expect(again.headers['idempotency-replayed']).toBe('true');
-  else expect(again.json).toEqual({ accepted: 0, duplicates: 2 });
+  else expect(again.json).toEqual(repeat);
   expect(await effects()).toEqual(done);
 });
 

@@ -73,7 +73,6 @@ export function webhookBulkRoutes(deps: ApiDependencies): Route[] {
       method: 'POST',
       path: '/operator/webhooks/bulk',
       access: 'operator',
-      idempotency: 'ignored',
       operationId: 'bulkWebhooks',
       summary: 'List the webhooks that an action would change, or enable, disable or retry those listed',
       body: { contentTypes: ['application/json'], schema: bulkSchema, format: 'json', required: true },
