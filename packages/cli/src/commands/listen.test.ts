@@ -75,6 +75,8 @@ describe.each(['direct', 'acceptor'])('bellhop listen --via %s', (via) => {
     const run = listen('--via', via, '--events', 'ORDER.*,USER.CREATED', '--save', `saved-${via}.ndjson`);
     await run.see(/ready {2}ORDER\.\*, USER\.CREATED of local/);
     await publishedIds('USER.CREATED');
+    // Arrived, so that what follows cannot be in the same package.
+    await run.see(/✓ 200 .* USER\.CREATED {2}pkg/);
     await publishedIds('USER.ACTIVATED');
     const ids = await publishedIds('ORDER.FILLED', '--count', '3');
     await run.see(/✓ 200 .* 3 events {2}ORDER\.FILLED ×3 {2}pkg [0-9a-f]{4}\n/);
