@@ -1,5 +1,6 @@
 // Reads the events of a lane: from the ring where it reaches back far enough, else in pages from the log. What was read to cut
-// a package is kept until the package is built, so that it is not read twice.
+// a package is kept until the package is built, so that it is not read twice. Small packages share a read of the log: what it
+// brought beyond the first is kept for the next ones, as long as the lane goes on without a pause.
 
 import { matches } from '@bellhop/events';
 import type { EventLog, LogEvent } from '../log/event-log.ts';
@@ -9,6 +10,8 @@ import { type Ring, type RingEvent, toRingEvent } from './ring.ts';
 
 const pageEvents = 500;
 const pageBytes = 2 * 1024 * 1024;
+/** A read of the log brings this much, also for a smaller package: many lanes catch up at once, each with its own. */
+const aheadBytes = 16 * 1024;
 
 /** Matching events, and up to where all of them were seen. */
 export interface Read {
@@ -19,7 +22,7 @@ export interface Read {
 export interface ReadFrom {
   readonly partition: number;
   readonly ring: Ring;
-  readonly log: EventLog;
+  readonly log: Pick<EventLog, 'read'>;
   readonly clock: Clock;
 }
 
@@ -27,6 +30,8 @@ export class LaneReader {
   readonly #clientId: string;
   readonly #from: ReadFrom;
   #kept: { readonly filter: Filter; readonly events: readonly RingEvent[] } | undefined;
+  /** All that matches behind `after`, up to the last of these. */
+  #ahead: { readonly filter: Filter; readonly after: number; readonly events: readonly RingEvent[] } | undefined;
 
   constructor(clientId: string, from: ReadFrom) {
     this.#clientId = clientId;
@@ -39,6 +44,7 @@ export class LaneReader {
 
   forget(): void {
     this.#kept = undefined;
+    this.#ahead = undefined;
   }
 
   /** Undefined: the ring does not reach back that far. */
@@ -62,13 +68,15 @@ export class LaneReader {
   /** Catching up: pages of the log, already filtered. The log was read up to `end` at least. */
   async older(after: number, filter: Filter, maxBytes: number): Promise<Read> {
     const end = this.#from.ring.end;
+    const known = this.#takeAhead(after, filter, maxBytes);
+    if (known) return { events: known, end };
     const events: RingEvent[] = [];
     let bytes = 0;
     for (let from = after; ; ) {
       const page = await this.#from.log.read(this.#from.partition, from, {
         limit: pageEvents,
         // One event past the limit shows that the package is full.
-        maxBytes: maxBytes - bytes + 1,
+        maxBytes: Math.max(maxBytes - bytes + 1, aheadBytes),
         filter: { clientId: this.#clientId, ...filter },
       });
       for (const event of page.events) {
@@ -76,9 +84,24 @@ export class LaneReader {
         events.push(aged);
         bytes += aged.bytes;
       }
-      if (page.atEnd || bytes > maxBytes) return { events, end };
+      if (bytes > maxBytes) {
+        this.#ahead = { filter, after, events };
+        return { events: untilFull(events, maxBytes) ?? events, end };
+      }
+      if (page.atEnd) return { events, end };
       from = page.events.at(-1)?.offset ?? from;
     }
+  }
+
+  /** Undefined: not a full package of it was read already. */
+  #takeAhead(after: number, filter: Filter, maxBytes: number): readonly RingEvent[] | undefined {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    if (ahead?.filter !== filter || after < ahead.after) return undefined;
+    const events = ahead.events.filter(({ offset }) => offset > after);
+    const full = untilFull(events, maxBytes);
+    if (full) this.#ahead = { filter, after, events };
+    return full;
   }
 
   /** An event from the database was seen when it was appended, as far as `delay` is concerned. */
@@ -123,4 +146,14 @@ export class LaneReader {
     }
     return events;
   }
+}
+
+/** Up to the first event that shows that nothing more fits; undefined when all of them fit. */
+function untilFull(events: readonly RingEvent[], maxBytes: number): readonly RingEvent[] | undefined {
+  let bytes = 0;
+  const last = events.findIndex((event) => {
+    bytes += event.bytes;
+    return bytes > maxBytes;
+  });
+  return last === -1 ? undefined : events.slice(0, last + 1);
 }
