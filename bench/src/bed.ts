@@ -121,7 +121,7 @@ export interface RunningService {
   operator<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T>;
   /** CPU microseconds and resident bytes of the service's process. */
   usage(): Promise<{ cpuMicros: number; rssBytes: number }>;
-  publish(body: string): Promise<void>;
+  publish(body: string | Buffer): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -71,7 +71,7 @@ export async function service(bed: Bed, algorithm: KeyAlgorithm, settings: Parti
   );
   // The worker learns of rows that came past the API by its comparison; a hint brings it forward.
   await hint(running, database);
-  const bodies = publishBodies(clientId, events, 100);
+  const bodies = publishBodies(clientId, events, 100).map((body) => Buffer.from(body));
   const walBefore = await database.wal();
   const cpuBefore = await bed.databaseCpuMicros();
   const before = await running.usage();

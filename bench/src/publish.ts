@@ -76,7 +76,7 @@ async function overHttp(bed: Bed) {
   const database = await bed.database();
   const service = await startBenchService(database.url);
   const clientId = await makeTenant(service);
-  const bodies = publishBodies(clientId, events, perBatch);
+  const bodies = publishBodies(clientId, events, perBatch).map((body) => Buffer.from(body));
   await inFlight(publishBodies(clientId, 2_000, perBatch), concurrency, service.publish);
   const before = await service.usage();
   const seconds = await timed(() => inFlight(bodies, concurrency, service.publish));

@@ -41,22 +41,27 @@ function serve(): void {
   let bytes = 0;
 
   const handle = (socket: Socket): void => {
-    let head = '';
+    let head: Buffer | undefined;
     let missing = 0;
     let path = '';
     socket.on('error', () => socket.destroy());
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       let at = 0;
       while (at < chunk.length) {
         if (missing === 0) {
-          head += chunk.toString('latin1', at);
-          const end = head.indexOf(endOfHead);
-          if (end === -1) return;
-          at = chunk.length - (head.length - end - endOfHead.length);
-          path = head.slice(head.indexOf(' ') + 1, head.indexOf(' HTTP'));
-          missing = Number(/content-length: (\d+)/i.exec(head.slice(0, end))?.[1] ?? 0);
+          // Only the head becomes text: bodies are 64 KiB.
+          const seen: Buffer = head ? Buffer.concat([head, chunk]) : at === 0 ? chunk : chunk.subarray(at);
+          const end = seen.indexOf(endOfHead);
+          if (end === -1) {
+            head = seen;
+            return;
+          }
+          at = chunk.length - (seen.length - end - endOfHead.length);
+          head = undefined;
+          const text = seen.toString('latin1', 0, end);
+          path = text.slice(text.indexOf(' ') + 1, text.indexOf(' HTTP'));
+          missing = Number(/content-length: (\d+)/i.exec(text)?.[1] ?? 0);
           bytes += missing;
-          head = '';
         }
         const taken = Math.min(missing, chunk.length - at);
         missing -= taken;
