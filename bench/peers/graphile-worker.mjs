@@ -1,11 +1,14 @@
 // graphile-worker tuned as its documentation recommends for throughput: local queue of 500, batched completion.
 
-import { makeWorkerUtils, run as startRunner } from 'graphile-worker';
+import { Logger, makeWorkerUtils, run as startRunner } from 'graphile-worker';
 import pg from 'pg';
 import { databaseUrl, deliver, run } from './work.mjs';
 
 const pgPool = new pg.Pool({ connectionString: databaseUrl, max: 20 });
-const utils = await makeWorkerUtils({ pgPool });
+pgPool.on('error', (error) => console.error(error));
+// A line for each task would be a good part of the work.
+const logger = new Logger(() => () => {});
+const utils = await makeWorkerUtils({ pgPool, logger });
 await utils.migrate();
 const runner = await startRunner({
   pgPool,
@@ -20,7 +23,7 @@ const runner = await startRunner({
       failJobBatchDelay: 5,
     },
   },
-  logger: undefined,
+  logger,
 });
 
 await run({

@@ -41,8 +41,8 @@ export async function deliver({ endpoint, event, publishedMs }) {
   if (delivered === events * endpoints) finished();
 }
 
-/** `publish(jobs)` hands over the jobs of one batch, durably where the peer can. */
-export async function run({ publish, close }) {
+/** `publish(jobs)` hands over the jobs of one batch, durably where the peer can; so many batches at a time as suits it best. */
+export async function run({ publish, close, publishers = 4 }) {
   const batches = Array.from({ length: events / perBatch }, (_, batch) =>
     Array.from({ length: perBatch }, (_, index) => {
       const id = crypto.randomUUID();
@@ -63,7 +63,7 @@ export async function run({ publish, close }) {
       );
     }
   };
-  await Promise.all(Array.from({ length: 4 }, publisher));
+  await Promise.all(Array.from({ length: publishers }, publisher));
   await all;
   const seconds = (performance.now() - startMs) / 1000;
   const cpu = process.cpuUsage(cpuBefore);
