@@ -7,7 +7,7 @@ import type { EventRow } from './operator-events.ts';
 import { lastOffsetBefore } from './webhook-position.ts';
 
 /** Rows of the partition that one call looks at. */
-const maxLookedAt = 20_000;
+const maxLookedAt = 15_000;
 
 export interface ObjectSearch {
   readonly clientId: string;
