@@ -34,6 +34,8 @@ export const blocked: Benchmark = {
 
 async function measure(bed: Bed, blockedCount: number) {
   const sink = await startSink();
+  // Elsewhere: deliveries to one origin share its connections.
+  const hangingSink = await startSink();
   const database = await bed.database();
   const service = await startBenchService(database.url, { signingAlgorithm: 'ed25519' });
   const clientId = await makeTenant(service);
@@ -45,7 +47,7 @@ async function measure(bed: Bed, blockedCount: number) {
   await makeWebhooks(
     database,
     hangingClient,
-    Array.from({ length: blockedCount }, () => ({ url: `${sink.url}/hang`, type: ['ORDER'] })),
+    Array.from({ length: blockedCount }, () => ({ url: `${hangingSink.url}/hang`, type: ['ORDER'] })),
   );
   await hint(service, database);
   for (const body of publishBodies(hangingClient, 100, 100)) await service.publish(body);
@@ -60,6 +62,7 @@ async function measure(bed: Bed, blockedCount: number) {
   await service.close();
   await database.drop();
   sink.close();
+  hangingSink.close();
   return {
     cpuMicrosPerDelivery: (after.cpuMicros - before.cpuMicros) / (events * busy),
     deliveriesPerSecond: (events * busy) / seconds,
