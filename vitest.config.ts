@@ -7,6 +7,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['bellhop-source'] } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts'],
+    setupFiles: ['test/property-seed.ts'],
     globalSetup: ['test/build.ts', 'test/postgres.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -77,9 +77,9 @@ export function codePoints(text: string): number {
 }
 
 function describeIssue(issue: z.core.$ZodIssue, whole: string): string[] {
-  const path = issue.path.map((part) => shorten(String(part))).join('.');
+  const path = issue.path.map((part) => fieldName(String(part))).join('.');
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${path === '' ? '' : `${path}.`}${shorten(key)}: unknown field`);
+    return issue.keys.map((key) => `${path === '' ? '' : `${path}.`}${fieldName(key)}: unknown field`);
   }
   const isRepeated = (whole === 'query' || whole === 'form') && Array.isArray(issue.input);
   return [`${path === '' ? whole : path}: ${isRepeated ? 'must be given once' : sentence(issue)}`];
@@ -103,6 +103,8 @@ function article(noun: string): string {
   return `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`;
 }
 
-function shorten(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+/** In quotes when it is not a plain word: `a: b` or an empty name would else read as another sentence. */
+export function fieldName(name: string): string {
+  const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+  return /^[\p{L}\p{N}_-]+…?$/u.test(shown) ? shown : JSON.stringify(shown);
 }

@@ -17,7 +17,7 @@ import {
 } from '../../store/tenants.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { isUuid, uuidSchema } from '../ids.ts';
-import { decodeUtf8, type Parsed, parseJson } from '../input.ts';
+import { decodeUtf8, fieldName, type Parsed, parseJson } from '../input.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
 import { decodeCursor, page, pageQuery, pageSchema } from './paging.ts';
@@ -67,7 +67,7 @@ function readUpload(bytes: Uint8Array, contentType: string | null, dev: boolean)
   const [name, ...others] = sourceNames.filter((candidate) => candidate in value);
   if (name === undefined || others.length > 0) return { ok: false, detail: 'public_key: is required, once' };
   const unknown = Object.keys(value).find((key) => key !== name && !(dev && key === 'key_id'));
-  if (unknown !== undefined) return { ok: false, detail: `${unknown.slice(0, 100)}: unknown field` };
+  if (unknown !== undefined) return { ok: false, detail: `${fieldName(unknown)}: unknown field` };
   const keyId = value['key_id'];
   if (keyId !== undefined && !(typeof keyId === 'string' && isUuid(keyId))) {
     return { ok: false, detail: 'key_id: must be a UUID' };

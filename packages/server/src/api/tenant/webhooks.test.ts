@@ -131,6 +131,8 @@ describe('creating a webhook', () => {
       'exclude_type.0: must be one of USER, USER_CHECK',
     ],
     ['an unknown field in config', { title: 'A', url, config: { size: 1 } }, 'config.size: unknown field'],
+    ['an unknown field with a colon', { title: 'A', url, config: { 'a: b': 1 } }, 'config."a: b": unknown field'],
+    ['an unknown field without a name', { title: 'A', url, '': 1 }, '"": unknown field'],
     ['a delay of minutes', { title: 'A', url, config: { delay: '1m' } }, 'config.delay: must be 1s to 30s'],
     ['a delay of zero', { title: 'A', url, config: { delay: '0s' } }, 'config.delay: must be 1s to 30s'],
     ['a delay that is too long', { title: 'A', url, config: { delay: '31s' } }, 'config.delay: must be 1s to 30s'],
