@@ -47,6 +47,12 @@ export class LaneReader {
     this.#ahead = undefined;
   }
 
+  /** For a wait of unknown length: a thousand lanes with a full package each would hold 100 MiB, so they read it again. */
+  slim(): void {
+    const held = this.#ahead?.events ?? this.#kept?.events ?? [];
+    if (held.reduce((bytes, event) => bytes + event.bytes, 0) > 2 * aheadBytes) this.forget();
+  }
+
   /** Undefined: the ring does not reach back that far. */
   recent(after: number, filter: Filter, maxBytes: number): Read | undefined {
     const { ring } = this.#from;

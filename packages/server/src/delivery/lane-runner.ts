@@ -8,6 +8,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Observer } from '../observe/observer.ts';
 import { Lane, type LaneAction, type LaneInput, type Pending } from './lane.ts';
 import { LaneReader, type Read, type ReadFrom } from './lane-reader.ts';
+import { LaneRecords, troubleMs } from './lane-records.ts';
 import type { AttemptRow, Ledger, LedgerEntry } from './ledger.ts';
 import type { Outcome, Sender } from './outcome.ts';
 import { buildPackage, cutPackage, type Filter } from './package.ts';
@@ -31,11 +32,7 @@ export interface LaneSurroundings extends ReadFrom {
   readonly observer?: Pick<Observer, 'attempted'> | undefined;
 }
 
-/** A pause before a failed read or ledger write is tried again. */
-const troubleMs = 1_000;
 const suspectAfterMs = 1_000;
-/** Packages that a crash may repeat, so that a lane need not wait for each commit. */
-const maxUnrecorded = 4;
 
 /** The attempt that an answer belongs to; undefined when nothing was posted. */
 type Evidence = AttemptRow | undefined;
@@ -65,9 +62,7 @@ export class LaneRunner {
   #suspect: boolean;
   #cancelTimer: (() => void) | undefined;
   #waitsUntilMs = Number.POSITIVE_INFINITY;
-  /** Entries on their way to the ledger, oldest first. */
-  readonly #unrecorded: Promise<void>[] = [];
-  #entries = 0;
+  readonly #records: LaneRecords;
   #working = new Set<Promise<void>>();
   #inputs: LaneInput<Evidence>[] = [];
   #handling = false;
@@ -77,6 +72,16 @@ export class LaneRunner {
     this.clientId = row.client_id;
     this.#around = around;
     this.#reader = new LaneReader(row.client_id, around);
+    this.#records = new LaneRecords({
+      ledger: around.ledger,
+      clock: around.clock,
+      cutOff: this.#cutOff.signal,
+      onResult: (result) => {
+        if (result === 'fenced') around.lost();
+        if (result === 'superseded') around.reload(row.id);
+      },
+      onError: (error) => around.onError(error, row.id),
+    });
     this.#positionVersion = row.position_version;
     this.#stored = row.cursor;
     this.#blockedSince = row.blocked_since ?? undefined;
@@ -121,7 +126,7 @@ export class LaneRunner {
 
   /** Resolves when everything that is on its way to the ledger has arrived: only then a row read is up to date. */
   recorded(): Promise<void> {
-    return Promise.all(this.#unrecorded).then(() => {});
+    return this.#records.written();
   }
 
   /** The row as read after `recorded`. */
@@ -237,7 +242,7 @@ export class LaneRunner {
       case 'delivered':
       case 'blocked':
       case 'ignored':
-        if (action.evidence) this.#record(this.#entryFor(action, action.evidence));
+        if (action.evidence) this.#records.add(this.#entryFor(action, action.evidence));
         return;
     }
   }
@@ -287,7 +292,7 @@ export class LaneRunner {
     } catch (error) {
       // The log could not be read, which says nothing about the endpoint: once more, after a pause.
       this.#around.onError(error, this.webhookId);
-      await this.#pause();
+      await this.#records.pause();
       this.#inFlight = undefined;
       this.#handle({ kind: 'answered', outcome: 'aborted', evidence: undefined });
     }
@@ -295,24 +300,36 @@ export class LaneRunner {
 
   /** One POST. Undefined: it was not made, because the lane was moved, stopped or lost its lease before. */
   async #attempt({ packageId, cut, attempt }: LaneSend, signal: AbortSignal, dueMs: number): Promise<Evidence> {
-    while (this.#unrecorded.length >= maxUnrecorded) await this.#unrecorded[0];
-    const events = await this.#reader.eventsOf(cut);
-    if (events.length === 0) throw new Error(`The events ${cut.first} to ${cut.last} are not in the log any more.`);
-    if (!this.#around.leaseHeld()) {
-      // At once, before the partition comes to stop this lane: it would try again and again.
-      this.#stopping = true;
-      this.#around.lost();
-    }
-    if (signal.aborted || this.#stopping) return undefined;
-    const body = buildPackage(events, this.webhookId);
+    await this.#records.room();
+    let [asked, eventCount, bytes] = [false, 0, 0];
+    const body = async (): Promise<Uint8Array | undefined> => {
+      asked = true;
+      const events = await this.#reader.eventsOf(cut);
+      if (events.length === 0) throw new Error(`The events ${cut.first} to ${cut.last} are not in the log any more.`);
+      if (!this.#around.leaseHeld()) {
+        // At once, before the partition comes to stop this lane: it would try again and again.
+        this.#stopping = true;
+        this.#around.lost();
+      }
+      if (signal.aborted || this.#stopping) return undefined;
+      const built = buildPackage(events, this.webhookId);
+      [eventCount, bytes] = [events.length, built.length];
+      return built;
+    };
     // As it is at this moment: a PATCH applies to the next attempt.
     const { url } = this.#lane.config;
     const mayPost = () => this.#around.leaseHeld();
     const { clientId } = this;
-    const outcome = await this.#around.sender.post({ url, clientId, body, signal, mayPost, suspect: this.#suspect });
+    const posting = this.#around.sender.post({ url, clientId, body, signal, mayPost, suspect: this.#suspect });
+    setImmediate(() => {
+      if (!asked) this.#reader.slim();
+    });
+    const outcome = await posting;
+    if (!asked && judge(outcome) !== 'aborted') await body();
+    if (eventCount === 0) return undefined;
     this.#around.observer?.attempted(
       outcome.ok ? 'ok' : outcome.reason,
-      events.length,
+      eventCount,
       outcome.durationMs,
       attempt === 1 ? this.#around.clock.monotonicMs() - outcome.durationMs - dueMs : undefined,
     );
@@ -327,8 +344,8 @@ export class LaneRunner {
       attempt,
       firstOffset: cut.first,
       lastOffset: cut.last,
-      eventCount: events.length,
-      bytes: body.length,
+      eventCount,
+      bytes,
       url,
       outcome,
     };
@@ -365,44 +382,5 @@ export class LaneRunner {
         status: outcome.status,
       },
     };
-  }
-
-  #record(entry: LedgerEntry): void {
-    const written: Promise<void> = this.#write(entry, ++this.#entries).finally(() => {
-      this.#unrecorded.splice(this.#unrecorded.indexOf(written), 1);
-    });
-    this.#unrecorded.push(written);
-  }
-
-  /** Until it is written, or the lane ends: an entry is never dropped while the lane lives. */
-  async #write(entry: LedgerEntry, number: number): Promise<void> {
-    for (let due = entry; ; ) {
-      try {
-        const result = await this.#around.ledger.add(due);
-        if (result === 'fenced') this.#around.lost();
-        if (result === 'superseded') this.#around.reload(this.webhookId);
-        return;
-      } catch (error) {
-        this.#around.onError(error, this.webhookId);
-        if (this.#cutOff.signal.aborted) return;
-        await this.#pause();
-        // A later entry says where the lane stands, and will be written: only the attempt is still owed.
-        if (due.kind === 'lane' && this.#entries > number) due = { ...due, kind: 'attempt' };
-      }
-    }
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const { clock } = this.#around;
-      const done = () => {
-        cancel();
-        this.#cutOff.signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const cancel = clock.callAt(clock.monotonicMs() + troubleMs, done);
-      this.#cutOff.signal.addEventListener('abort', done);
-      if (this.#cutOff.signal.aborted) done();
-    });
   }
 }

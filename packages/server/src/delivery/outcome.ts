@@ -47,7 +47,8 @@ export interface PostRequest {
   readonly url: string;
   /** Whose client certificate the connection shows; absent: that of the service, if it has one. */
   readonly clientId?: string | undefined;
-  readonly body: Uint8Array;
+  /** A function is asked once there is a slot, so that what waits for one holds no bodies; undefined gives up (`aborted`). */
+  readonly body: Uint8Array | (() => Promise<Uint8Array | undefined>);
   readonly signal?: AbortSignal | undefined;
   /** Asked right before the request is written: false gives up (`aborted`). A lease may end while a slot was awaited. */
   readonly mayPost?: (() => boolean) | undefined;
@@ -55,7 +56,8 @@ export interface PostRequest {
   readonly suspect?: boolean | undefined;
 }
 
-/** Signs and posts packages; every policy of the network lives behind it. Never rejects: a failure is an outcome. */
+/** Signs and posts packages; every policy of the network lives behind it. Rejects with what `body` throws; a failure is an
+ * outcome. */
 export interface Sender {
   post(request: PostRequest): Promise<Outcome>;
   close(): Promise<void>;

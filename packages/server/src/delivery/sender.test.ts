@@ -548,6 +548,52 @@ describe('fairness', () => {
     expect((await Promise.all(suspects)).every((outcome) => reasonOf(outcome) === 'aborted')).toBe(true);
   });
 
+  it('starts suspects that come all at once at a bounded pace: others go first', async () => {
+    await using good = await startHttp((_request, response) => response.end());
+    await using sender = testSender({});
+    let failed = 0;
+    const suspects = Array.from({ length: 1_000 }, async () => {
+      const outcome = await sender.post({ url: 'http://127.0.0.1:1/', body, suspect: true });
+      failed += 1;
+      return reasonOf(outcome);
+    });
+    expect(reasonOf(await sender.post({ url: good.url, body }))).toBe('ok');
+    expect(failed).toBeLessThan(1_000);
+    expect(new Set(await Promise.all(suspects))).toEqual(new Set(['connect_refused']));
+  });
+
+  it('asks for a body when there is a slot for it, and never for one that is given up', async () => {
+    await using hanging = await startHttp(() => {});
+    await using sender = testSender({ concurrency: 4, maxConnectionsPerOrigin: 1 });
+    const asked: number[] = [];
+    const aborts = [0, 1].map(() => new AbortController());
+    const posts = aborts.map(({ signal }, index) =>
+      sender.post({
+        url: hanging.url,
+        signal,
+        body: async () => {
+          asked.push(index);
+          return body;
+        },
+      }),
+    );
+    await vi.waitFor(() => expect(hanging.received).toHaveLength(1));
+    expect(asked).toEqual([0]);
+    for (const abort of aborts.reverse()) abort.abort();
+    expect((await Promise.all(posts)).map(reasonOf)).toEqual(['aborted', 'aborted']);
+    expect(asked).toEqual([0]);
+  });
+
+  it('gives up what turns out to have no body, and passes on why one could not be had', async () => {
+    await using good = await startHttp((_request, response) => response.end());
+    await using sender = testSender({});
+    expect(reasonOf(await sender.post({ url: good.url, body: async () => undefined }))).toBe('aborted');
+    const broken = sender.post({ url: good.url, body: () => Promise.reject(new Error('the log is away')) });
+    await expect(broken).rejects.toThrow('the log is away');
+    expect(good.received).toHaveLength(0);
+    expect(sender.stats()).toMatchObject({ inFlight: 0, queued: 0 });
+  });
+
   it('gives one origin no more than its share, whoever asks', async () => {
     await using hanging = await startHttp(() => {});
     await using good = await startHttp((_request, response) => response.end());

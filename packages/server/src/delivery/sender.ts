@@ -4,8 +4,8 @@
 //
 // Fairness: every attempt holds a slot of its origin and one of the whole process, first come first served; those of
 // suspect lanes (the last attempt failed or was slow) hold besides one of a quarter of each, so that hanging endpoints
-// leave three quarters to the others. The slots are taken in one order, so they cannot block each other. Time in
-// the queue is not the endpoint's and counts for no time-out.
+// leave three quarters to the others, and start at a bounded pace. The slots are taken in one order, so they cannot block
+// each other. Time in the queue is not the endpoint's and counts for no time-out.
 //
 // A connection that the endpoint closed while it was idle shows only when the request is sent: if it was used before
 // and no answer began, the attempt is repeated once at once on a new connection, signed anew (deliveries are at least
@@ -31,6 +31,7 @@ import {
   statusFailure,
   timeoutFailure,
 } from './sender-failure.ts';
+import { createPace } from './sender-pace.ts';
 import { createSlots, type Slots } from './sender-slots.ts';
 import { createTlsContext, type TlsOptions } from './tls.ts';
 
@@ -80,6 +81,9 @@ export interface MeteredSender extends Sender {
 
 const maxConnectionAgeMs = 5 * 60_000;
 const idleConnectionMs = 20_000;
+/** A thousand webhooks that failed together are due together, for the waits have no jitter: their attempts are cheap one by
+ * one, but all at once they held up everybody's calls and deliveries for 400 ms (`bench/src/noisy-neighbour.ts`). */
+const suspectStartsPerSecond = 500;
 const quarter = (count: number): number => Math.max(1, Math.floor(count / 4));
 
 export function createSender(options: SenderOptions): MeteredSender {
@@ -99,6 +103,7 @@ export function createSender(options: SenderOptions): MeteredSender {
   });
   const slots = createSlots(concurrency);
   const suspectSlots = createSlots(quarter(concurrency));
+  const suspectPace = createPace({ perSecond: suspectStartsPerSecond, burst: 20, now: () => performance.now() });
   const originSlots = new Map<string, { users: number; readonly slots: Slots; readonly suspectSlots: Slots }>();
   const open = new Set<AbortController>();
   let inFlight = 0;
@@ -121,6 +126,7 @@ export function createSender(options: SenderOptions): MeteredSender {
     own.users += 1;
     const held: Slots[] = [];
     try {
+      if (suspect && !(await suspectPace.turn(signal))) return undefined;
       const wanted = suspect ? [own.suspectSlots, own.slots, suspectSlots, slots] : [own.slots, slots];
       for (const each of wanted) {
         if (!(await each.take(signal))) return undefined;
@@ -157,7 +163,8 @@ export function createSender(options: SenderOptions): MeteredSender {
   async function attempt(
     url: URL,
     requestTarget: string,
-    { body, clientId, mayPost = () => true }: PostRequest,
+    { clientId, mayPost = () => true }: PostRequest,
+    body: Uint8Array,
     abort: AbortController,
     local: LocalEndpoint | undefined,
   ): Promise<Outcome> {
@@ -227,7 +234,10 @@ export function createSender(options: SenderOptions): MeteredSender {
       signal?.addEventListener('abort', giveUp, { once: true });
       open.add(abort);
       try {
-        const run = () => attempt(url, requestTarget, request, abort, local);
+        const run = async (): Promise<Outcome> => {
+          const body = typeof request.body === 'function' ? await request.body() : request.body;
+          return body ? attempt(url, requestTarget, request, body, abort, local) : notSent(abortedFailure);
+        };
         return (await withSlots(url.origin, suspect, abort.signal, run)) ?? notSent(abortedFailure);
       } finally {
         open.delete(abort);
