@@ -1,17 +1,15 @@
-// Reads the events of a lane: from the ring where it reaches back far enough, else in pages from the log. What was read to cut
-// a package is kept until the package is built, so that it is not read twice. Small packages share a read of the log: what it
-// brought beyond the first is kept for the next ones, as long as the lane goes on without a pause.
+// Reads the events of a lane: from the ring where it reaches back far enough, else from what lanes that catch up read
+// together. What was read to cut a package is kept until the package is built, so that it is not looked for twice.
 
 import { matches } from '@bellhop/events';
-import type { EventLog, LogEvent } from '../log/event-log.ts';
+import type { EventLog } from '../log/event-log.ts';
 import type { Clock } from './clock.ts';
 import type { Cut, Filter } from './package.ts';
-import { type Ring, type RingEvent, toRingEvent } from './ring.ts';
+import { agedEvent, type Ring, type RingEvent } from './ring.ts';
+import type { ReadKey, SharedReads } from './shared-reads.ts';
 
 const pageEvents = 500;
 const pageBytes = 2 * 1024 * 1024;
-/** A read of the log brings this much, also for a smaller package: many lanes catch up at once, each with its own. */
-const aheadBytes = 16 * 1024;
 
 /** Matching events, and up to where all of them were seen. */
 export interface Read {
@@ -23,6 +21,7 @@ export interface ReadFrom {
   readonly partition: number;
   readonly ring: Ring;
   readonly log: Pick<EventLog, 'read'>;
+  readonly sharedReads: SharedReads;
   readonly clock: Clock;
 }
 
@@ -30,8 +29,6 @@ export class LaneReader {
   readonly #clientId: string;
   readonly #from: ReadFrom;
   #kept: { readonly filter: Filter; readonly events: readonly RingEvent[] } | undefined;
-  /** All that matches behind `after`, up to the last of these. */
-  #ahead: { readonly filter: Filter; readonly after: number; readonly events: readonly RingEvent[] } | undefined;
 
   constructor(clientId: string, from: ReadFrom) {
     this.#clientId = clientId;
@@ -44,13 +41,6 @@ export class LaneReader {
 
   forget(): void {
     this.#kept = undefined;
-    this.#ahead = undefined;
-  }
-
-  /** For a wait of unknown length: a thousand lanes with a full package each would hold 100 MiB, so they read it again. */
-  slim(): void {
-    const held = this.#ahead?.events ?? this.#kept?.events ?? [];
-    if (held.reduce((bytes, event) => bytes + event.bytes, 0) > 2 * aheadBytes) this.forget();
   }
 
   /** Undefined: the ring does not reach back that far. */
@@ -71,50 +61,26 @@ export class LaneReader {
     }
   }
 
-  /** Catching up: pages of the log, already filtered. The log was read up to `end` at least. */
+  /** Catching up. Without enough for a full package, the log was read up to `end` at least. */
   async older(after: number, filter: Filter, maxBytes: number): Promise<Read> {
-    const end = this.#from.ring.end;
-    const known = this.#takeAhead(after, filter, maxBytes);
-    if (known) return { events: known, end };
+    const { ring, sharedReads } = this.#from;
+    const end = ring.end;
     const events: RingEvent[] = [];
     let bytes = 0;
-    for (let from = after; ; ) {
-      const page = await this.#from.log.read(this.#from.partition, from, {
-        limit: pageEvents,
-        // One event past the limit shows that the package is full.
-        maxBytes: Math.max(maxBytes - bytes + 1, aheadBytes),
-        filter: { clientId: this.#clientId, ...filter },
-      });
-      for (const event of page.events) {
-        const aged = this.#aged(event);
-        events.push(aged);
-        bytes += aged.bytes;
+    for (let from = after; from < end; ) {
+      const next = await sharedReads.next(this.#key(filter), from, maxBytes - bytes + 1, end);
+      for (const event of next.events) {
+        events.push(event);
+        bytes += event.bytes;
+        if (bytes > maxBytes) return { events, end };
       }
-      if (bytes > maxBytes) {
-        this.#ahead = { filter, after, events };
-        return { events: untilFull(events, maxBytes) ?? events, end };
-      }
-      if (page.atEnd) return { events, end };
-      from = page.events.at(-1)?.offset ?? from;
+      from = next.upTo;
     }
+    return { events, end };
   }
 
-  /** Undefined: not a full package of it was read already. */
-  #takeAhead(after: number, filter: Filter, maxBytes: number): readonly RingEvent[] | undefined {
-    const ahead = this.#ahead;
-    this.#ahead = undefined;
-    if (ahead?.filter !== filter || after < ahead.after) return undefined;
-    const events = ahead.events.filter(({ offset }) => offset > after);
-    const full = untilFull(events, maxBytes);
-    if (full) this.#ahead = { filter, after, events };
-    return full;
-  }
-
-  /** An event from the database was seen when it was appended, as far as `delay` is concerned. */
-  #aged(event: LogEvent): RingEvent {
-    const { clock } = this.#from;
-    const ageMs = Math.max(0, clock.wallMs() - event.appendedAt.getTime());
-    return toRingEvent(event, clock.monotonicMs() - ageMs);
+  #key(filter: Filter): ReadKey {
+    return { partition: this.#from.partition, clientId: this.#clientId, filter };
   }
 
   /** The events of a cut: those just read, else from the ring, else from the log. */
@@ -129,7 +95,7 @@ export class LaneReader {
     ) {
       return read.events;
     }
-    const { ring, log, partition } = this.#from;
+    const { ring, log, sharedReads, partition, clock } = this.#from;
     const events: RingEvent[] = [];
     // A page of the log may have shown what the tail has not read yet.
     if (ring.covers(cut.first - 1) && cut.last <= ring.end) {
@@ -139,6 +105,8 @@ export class LaneReader {
       }
       return events;
     }
+    const held = sharedReads.held(this.#key(cut.filter), cut.first, cut.last);
+    if (held) return held;
     for (let from = cut.first - 1; ; ) {
       const page = await log.read(partition, from, {
         limit: pageEvents,
@@ -146,20 +114,10 @@ export class LaneReader {
         upTo: cut.last,
         filter: { clientId: this.#clientId, ...cut.filter },
       });
-      events.push(...page.events.map((event) => this.#aged(event)));
+      events.push(...page.events.map((event) => agedEvent(event, clock)));
       if (page.atEnd) break;
       from = page.events.at(-1)?.offset ?? from;
     }
     return events;
   }
-}
-
-/** Up to the first event that shows that nothing more fits; undefined when all of them fit. */
-function untilFull(events: readonly RingEvent[], maxBytes: number): readonly RingEvent[] | undefined {
-  let bytes = 0;
-  const last = events.findIndex((event) => {
-    bytes += event.bytes;
-    return bytes > maxBytes;
-  });
-  return last === -1 ? undefined : events.slice(0, last + 1);
 }

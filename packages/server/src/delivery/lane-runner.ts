@@ -322,7 +322,7 @@ export class LaneRunner {
     const { clientId } = this;
     const posting = this.#around.sender.post({ url, clientId, body, signal, mayPost, suspect: this.#suspect });
     setImmediate(() => {
-      if (!asked) this.#reader.slim();
+      if (!asked) this.#reader.forget();
     });
     const outcome = await posting;
     if (!asked && judge(outcome) !== 'aborted') await body();

@@ -13,6 +13,7 @@ import type { OwnedPartition } from './leases.ts';
 import type { Ledger, LedgerResult } from './ledger.ts';
 import type { Sender } from './outcome.ts';
 import { Ring, type RingBudget, type RingEvent, toRingEvent } from './ring.ts';
+import type { SharedReads } from './shared-reads.ts';
 import { readWebhook, readWebhooksOfPartition } from './webhook-row.ts';
 
 export interface PartitionOptions {
@@ -23,6 +24,7 @@ export interface PartitionOptions {
   readonly sender: Sender;
   readonly clock: Clock;
   readonly ringBudget: RingBudget;
+  readonly sharedReads: SharedReads;
   readonly leaseHeld: () => boolean;
   readonly onLost: () => void;
   readonly onError: (error: unknown, where: string) => void;
@@ -67,6 +69,7 @@ export class PartitionRunner {
       epoch: this.epoch,
       ring: this.#ring,
       log: options.log,
+      sharedReads: options.sharedReads,
       ledger: options.ledger,
       sender: options.sender,
       clock: options.clock,

@@ -5,6 +5,7 @@
 
 import { categoryOf } from '@bellhop/events';
 import type { LogEvent } from '../log/event-log.ts';
+import type { Clock } from './clock.ts';
 import type { CuttableEvent } from './package.ts';
 
 export interface RingEvent extends CuttableEvent {
@@ -18,13 +19,35 @@ export interface RingEvent extends CuttableEvent {
 export function toRingEvent(event: LogEvent, seenAtMs: number): RingEvent {
   return {
     offset: event.offset,
-    clientId: event.clientId,
-    type: event.type,
+    clientId: ownCopy(event.clientId),
+    type: ownCopy(event.type),
     category: categoryOf(event.type),
     body: event.body,
     bytes: Buffer.byteLength(event.body),
     seenAtMs,
   };
+}
+
+const copies = new Map<string, string>();
+const maxCopies = 20_000;
+
+/**
+ * The same text, sharing no memory with the one it was cut out of: V8 keeps the whole text alive for a slice of it, and one
+ * client id kept the whole publish call in memory for as long as an event of it was in the ring, which doubled the ring.
+ */
+function ownCopy(text: string): string {
+  const known = copies.get(text);
+  if (known !== undefined) return known;
+  if (copies.size >= maxCopies) copies.clear();
+  const copy = Buffer.from(text).toString();
+  copies.set(copy, copy);
+  return copy;
+}
+
+/** An event from the database was seen when it was appended, as far as `delay` is concerned. */
+export function agedEvent(event: LogEvent, clock: Clock): RingEvent {
+  const ageMs = Math.max(0, clock.wallMs() - event.appendedAt.getTime());
+  return toRingEvent(event, clock.monotonicMs() - ageMs);
 }
 
 /** Bytes that the rings of a process may hold together. */
@@ -61,7 +84,7 @@ export class RingBudget {
 }
 
 /** Keys, strings and array slots around a body, roughly. */
-const overheadBytes = 200;
+export const eventOverheadBytes = 200;
 
 export class Ring {
   readonly #budget: RingBudget;
@@ -117,8 +140,8 @@ export class Ring {
     queue.push(event);
     this.#order.push(event);
     this.#end = event.offset;
-    this.#bytes += event.bytes + overheadBytes;
-    this.#budget.charge(event.bytes + overheadBytes);
+    this.#bytes += event.bytes + eventOverheadBytes;
+    this.#budget.charge(event.bytes + eventOverheadBytes);
   }
 
   /** One tenant's events above `after`, in order. */
@@ -140,7 +163,7 @@ export class Ring {
     queue?.shift();
     if (queue?.size === 0) this.#byTenant.delete(oldest.clientId);
     this.#start = oldest.offset;
-    const bytes = oldest.bytes + overheadBytes;
+    const bytes = oldest.bytes + eventOverheadBytes;
     this.#bytes -= bytes;
     return bytes;
   }

@@ -16,6 +16,7 @@ import type { Ledger } from './ledger.ts';
 import type { Sender } from './outcome.ts';
 import { PartitionRunner } from './partition-runner.ts';
 import { RingBudget } from './ring.ts';
+import { SharedReads } from './shared-reads.ts';
 import { readVersions } from './webhook-row.ts';
 
 export interface WorkerOptions {
@@ -25,7 +26,7 @@ export interface WorkerOptions {
   readonly sender: Sender;
   readonly signals: Signals;
   readonly clock: Clock;
-  /** Memory for the recent ends of all partitions. Default 64 MiB. */
+  /** Memory for the recent ends of all partitions, and a quarter more for what lanes that catch up read. Default 64 MiB. */
   readonly ringBytes?: number;
   /** Default 5 s. */
   readonly leaseMs?: number | undefined;
@@ -40,12 +41,15 @@ const giveBackGraceMs = 3_000;
 const leaseMarginMs = 500;
 const roundsBetweenComparisons = 30;
 const defaultRingBytes = 64 * 1024 * 1024;
+/** Room for a few packages of the largest size, however small the ring. */
+const minSharedBytes = 4 * 1024 * 1024;
 
 export class Worker {
   readonly id = randomUUID();
   readonly #options: WorkerOptions;
   readonly #leases: Leases;
   readonly #ringBudget: RingBudget;
+  readonly #sharedReads: SharedReads;
   readonly #partitions = new Map<number, PartitionRunner>();
   readonly #unsubscribe: (() => void)[] = [];
   readonly #stop = new AbortController();
@@ -58,7 +62,9 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#leases = new Leases(options.database, this.id, options.leaseMs);
-    this.#ringBudget = new RingBudget(options.ringBytes ?? defaultRingBytes);
+    const { log, clock, ringBytes = defaultRingBytes } = options;
+    this.#ringBudget = new RingBudget(ringBytes);
+    this.#sharedReads = new SharedReads({ log, clock, maxBytes: Math.max(minSharedBytes, ringBytes / 4) });
   }
 
   /** Resolves after the first round: its share of what is free is owned and running. */
@@ -167,6 +173,7 @@ export class Worker {
           owned,
           clock,
           ringBudget: this.#ringBudget,
+          sharedReads: this.#sharedReads,
           leaseHeld: this.#leaseHeld,
           onLost: () => this.#lose(partition),
         });

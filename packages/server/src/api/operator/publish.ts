@@ -151,7 +151,8 @@ function cachedPartitions(deps: ApiDependencies): PublishPort['partitionOf'] {
     cache.delete(clientId);
     if (!tenant) return undefined;
     if (cache.size >= maxCachedPartitions) cache.clear();
-    cache.set(clientId, { partition: tenant.partition, until: now + partitionCacheMs });
+    // Not `clientId`: it is a slice of the call's text, which would stay in memory with it.
+    cache.set(tenant.client_id, { partition: tenant.partition, until: now + partitionCacheMs });
     return tenant.partition;
   };
 }
