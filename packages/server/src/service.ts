@@ -133,7 +133,8 @@ export async function startService(config: ServiceConfig, options: StartOptions 
     const log = telemetry?.log(plainLog) ?? plainLog;
     started.push(() => log.close());
     const { policy, proxy, certificateNotAfter } = egress;
-    const { keys, certificates } = await openKeys({ database, config, metrics, certificateNotAfter, logger, onError });
+    const forKeys = { database, signals, config, metrics, certificateNotAfter, logger, onError };
+    const { keys, certificates } = await openKeys(forKeys);
     // The listener's port is part of the default public URL, and the app needs the URL: filled in below.
     let publicUrl = config.publicUrl ?? '';
     const acceptor = await createAcceptor({

@@ -150,7 +150,7 @@ export async function startApi(
     about: { version: '0.0.0', startedAt: new Date(now()), settings: {} },
     signals,
     log: createPostgresLog({ database, signals }),
-    keys: createServiceKeys({ database, now }),
+    keys: createServiceKeys({ database, signals, now }),
     certificates: createTenantCertificates({
       database,
       keyEncryptionKey: options.keyEncryptionKey,

@@ -78,6 +78,7 @@ const expected: Readonly<Record<string, string>> = {
   'DELETE /operator/tokens/{token_id}': 'operator',
   'POST /operator/sign': 'operator',
   'GET /operator/signing-keys': 'operator',
+  'DELETE /operator/signing-keys/{key_id}': 'operator',
   'POST /operator/signing-keys/rotate': 'operator',
   'GET /operator/tenants': 'operator',
   'POST /operator/tenants': 'operator',
@@ -115,6 +116,7 @@ const expected: Readonly<Record<string, string>> = {
 
 /** What a role of an operator is needed for: reading needs `read`, all else `operate` but for these. */
 const adminRoutes = [
+  'DELETE /operator/signing-keys/{key_id}',
   'DELETE /operator/tenants/{client_id}',
   'DELETE /operator/tenants/{client_id}/delivery-certificate',
   'DELETE /operator/tenants/{client_id}/keys/{key_id}',

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FreshDatabase, freshDatabase, needsPostgres, postgresUrl } from '../../../../test/support/postgres.ts';
 import { openPostgres } from '../store/postgres.ts';
-import { field, jsonBody, startApi, type TestApi, type TestTenant } from './api.fixture.ts';
+import { field, jsonBody, operatorToken, startApi, type TestApi, type TestTenant } from './api.fixture.ts';
 
 const url = 'https://tenant.example.com/webhooks';
 
@@ -48,6 +48,28 @@ describe.skipIf(!postgresUrl())(`two API processes on one PostgreSQL ${needsPost
     const keys = async (api: TestApi) => (await api.call({ target: '/auth/verify_keys', tenant, token })).json;
     expect(await keys(one)).toEqual(await keys(two));
     expect((await two.call({ method: 'DELETE', target, tenant, token })).status).toBe(204);
+  });
+
+  it('stop publishing and using a signing key that one of them withdraws, without waiting for their caches', async () => {
+    const published = async (api: TestApi) =>
+      Object((await api.call({ target: '/auth/verify_keys', tenant, token })).json).keys.map(
+        ({ kid }: { kid: string }) => kid,
+      );
+    // A clock that stands still: what is cached does not run out.
+    const nowMs = Date.now();
+    const still = await startApi({ database: await openPostgres({ url: fresh.url }), now: () => nowMs });
+    try {
+      const stolen = (await still.deps.keys.active()).keyId;
+      const next = (await still.deps.keys.next()).keyId;
+      const target = `/operator/signing-keys/${stolen}`;
+      const answer = await one.call({ method: 'DELETE', target, token: operatorToken });
+      expect(answer.json).toMatchObject({ active: { key_id: next, status: 'active' }, next: { status: 'next' } });
+      expect(await published(two)).toEqual([next, field(field(answer.json, 'next'), 'key_id')]);
+      expect((await one.deps.keys.active()).keyId).toBe(next);
+      await expect.poll(async () => (await still.deps.keys.active()).keyId, { timeout: 20_000 }).toBe(next);
+    } finally {
+      await still.close();
+    }
   });
 
   it('take one signature once between them, however many arrive together', async () => {

@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client';
 import type { ServiceConfig } from '../config.ts';
 import { createTlsContext } from '../delivery/tls.ts';
 import type { Database } from '../store/database.ts';
+import type { Signals } from '../store/signals.ts';
 import { measureCertificates } from './certificate-metrics.ts';
 import { createServiceKeys } from './postgres-service-keys.ts';
 import { resealPrivateKeys } from './reseal.ts';
@@ -14,6 +15,7 @@ import { createTenantCertificates, type TenantCertificates } from './tenant-cert
 
 export async function openKeys(options: {
   readonly database: Database;
+  readonly signals: Signals;
   readonly config: ServiceConfig;
   readonly metrics: Registry;
   /** Of the certificate of the whole service. */
@@ -21,7 +23,7 @@ export async function openKeys(options: {
   readonly logger: Logger;
   readonly onError: (error: unknown, where: string) => void;
 }): Promise<{ readonly keys: ServiceKeys; readonly certificates: TenantCertificates }> {
-  const { database, config, metrics, certificateNotAfter, logger, onError } = options;
+  const { database, signals, config, metrics, certificateNotAfter, logger, onError } = options;
   const { keyEncryptionKey, previousKeyEncryptionKey, signingAlgorithm } = config;
   const sealing = { keyEncryptionKey, previousKeyEncryptionKey };
   const resealed = await resealPrivateKeys(database, sealing, new Date());
@@ -29,6 +31,7 @@ export async function openKeys(options: {
 
   const keys = createServiceKeys({
     database,
+    signals,
     ...sealing,
     ...(signingAlgorithm === undefined ? {} : { algorithm: signingAlgorithm }),
   });

@@ -73,6 +73,41 @@ describe('service keys', () => {
     expect(await ids()).toHaveLength(2);
   });
 
+  it('are published and kept no longer once withdrawn, whatever they were, and a pair is left that signs', async () => {
+    const keys = createServiceKeys({ database, now });
+    const withdraw = async (keyId: string) => {
+      const result = await database.transaction((tx) => keys.withdraw(tx, keyId));
+      keys.forget();
+      return result;
+    };
+    const published = async () => (await keys.published()).map(({ kid }) => kid);
+    const [first, second] = [(await keys.active()).keyId, (await keys.next()).keyId];
+    const third = (await withdraw(first))?.next;
+    expect(third).not.toBe(first);
+    expect((await keys.active()).keyId).toBe(second);
+    expect(await published()).toEqual([second, third]);
+
+    const fourth = (await withdraw(String(third)))?.next;
+    expect((await keys.active()).keyId).toBe(second);
+    expect(await published()).toEqual([second, fourth]);
+
+    await rotate(keys, { force: true });
+    expect(await published()).toContain(second);
+    expect(await withdraw(second)).toMatchObject({ status: 'retired', active: fourth });
+    expect(await published()).toEqual([fourth, (await keys.next()).keyId]);
+
+    // What is not published cannot be withdrawn: a second time, an unknown one, one that retired a day ago.
+    const before = await database.query('select * from signing_keys order by key_id');
+    expect(await withdraw(second)).toBeUndefined();
+    expect(await withdraw(crypto.randomUUID())).toBeUndefined();
+    expect(await database.query('select * from signing_keys order by key_id')).toEqual(before);
+    await rotate(keys, { force: true });
+    nowMs += dayMs;
+    expect(await withdraw(String(fourth))).toBeUndefined();
+    const left = await database.query<{ status: string }>("select status from signing_keys where private_key <> ''");
+    expect(left.map(({ status }) => status).sort()).toEqual(['active', 'next']);
+  });
+
   it('of another process are seen within a minute of its rotation', async () => {
     const [here, there] = [createServiceKeys({ database, now }), createServiceKeys({ database, now })];
     const before = await here.active();

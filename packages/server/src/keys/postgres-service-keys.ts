@@ -3,7 +3,8 @@
 // status of both is unique.
 //
 // Private keys are encrypted when a key-encryption key is given, and gone once a key is retired. Rotation waits until the
-// next key has been published long enough for every receiver to have seen it, unless it is forced.
+// next key has been published long enough for every receiver to have seen it, unless it is forced. A key that is withdrawn
+// leaves the published ones with the commit, in every process: they are read each time.
 
 import {
   generateSigningKey,
@@ -16,11 +17,14 @@ import {
 import { v4 as uuidv4 } from 'uuid';
 import type { Database, Queryable } from '../store/database.ts';
 import { isUniqueViolation } from '../store/database.ts';
+import type { Signals } from '../store/signals.ts';
 import { openPrivateKey, sealPrivateKey } from './private-key-seal.ts';
-import type { PublicKey, RotateOptions, RotateResult, ServiceKeys } from './service-keys.ts';
+import type { PublicKey, RotateOptions, RotateResult, ServiceKeys, WithdrawResult } from './service-keys.ts';
 
 export interface ServiceKeysOptions {
   readonly database: Database;
+  /** Tell of other processes' changes; absent: they are seen within a minute. */
+  readonly signals?: Pick<Signals, 'onSigningKeysChanged' | 'onReconnected'> | undefined;
   /** Of keys made from now on. */
   readonly algorithm?: KeyAlgorithm;
   /** Any secret text; absent: private keys are stored as they are. */
@@ -46,9 +50,10 @@ const dayMs = 24 * 60 * 60 * 1000;
 const cacheMs = 60_000;
 /** Any fixed number, different from the other advisory locks of the service. */
 const rotationLockKey = 4_027_317;
+const isPublished = "(status <> 'retired' or (retired_at > $1 and withdrawn_at is null))";
 
 export function createServiceKeys(options: ServiceKeysOptions): ServiceKeys {
-  const { database, algorithm = 'ecdsa-p521', keyEncryptionKey, previousKeyEncryptionKey } = options;
+  const { database, signals, algorithm = 'ecdsa-p521', keyEncryptionKey, previousKeyEncryptionKey } = options;
   const { minPublishedMs = dayMs, now = Date.now } = options;
   let cached: { readonly atMs: number; readonly keys: Promise<CurrentKeys> } | undefined;
 
@@ -134,14 +139,54 @@ export function createServiceKeys(options: ServiceKeysOptions): ServiceKeys {
     if (!force && readyAtMs > now()) {
       return { rotated: false, reason: 'next_key_too_young', readyAt: new Date(readyAtMs) };
     }
-    const at = new Date(now());
-    await tx.query("update signing_keys set status = 'retired', retired_at = $1 where status = 'active'", [at]);
-    // What never signs again is not kept to be stolen.
-    await tx.query("update signing_keys set private_key = '' where status = 'retired' and private_key <> ''");
-    await tx.query("update signing_keys set status = 'active', activated_at = $1 where status = 'next'", [at]);
-    const made = await insertKey(tx, 'next');
+    await retire(tx, active);
+    const made = await replace(tx, 'active');
     return { rotated: true, retired: active.key_id, active: next.key_id, next: made };
   }
+
+  async function retire(tx: Queryable, { key_id }: KeyRow): Promise<void> {
+    // What never signs again is not kept to be stolen.
+    await tx.query(
+      "update signing_keys set status = 'retired', retired_at = coalesce(retired_at, $2), private_key = '' where key_id = $1",
+      [key_id, new Date(now())],
+    );
+  }
+
+  /** After the key of this status retired. */
+  async function replace(tx: Queryable, status: 'active' | 'next'): Promise<string> {
+    if (status === 'active') {
+      const at = new Date(now());
+      await tx.query("update signing_keys set status = 'active', activated_at = $1 where status = 'next'", [at]);
+    }
+    return insertKey(tx, 'next');
+  }
+
+  async function withdraw(tx: Queryable, keyId: string): Promise<WithdrawResult | undefined> {
+    await tx.query('select pg_advisory_xact_lock($1)', [rotationLockKey]);
+    const published = await tx.query<KeyRow>(`select * from signing_keys where ${isPublished}`, [oldestRetired()]);
+    const key = published.find((row) => row.key_id === keyId);
+    if (!key) return undefined;
+    const idOf = (status: KeyRow['status']) => published.find((row) => row.status === status)?.key_id;
+    const [active, next] = [idOf('active'), idOf('next')];
+    if (active === undefined || next === undefined) throw new TypeError('There is no pair of signing keys');
+    await retire(tx, key);
+    await tx.query('update signing_keys set withdrawn_at = $2 where key_id = $1', [keyId, new Date(now())]);
+    const { status } = key;
+    if (status === 'retired') return { status, active, next };
+    const made = await replace(tx, status);
+    return { status, active: status === 'active' ? next : active, next: made };
+  }
+
+  function oldestRetired(): Date {
+    return new Date(now() - dayMs);
+  }
+
+  function forget(): void {
+    cached = undefined;
+  }
+  signals?.onSigningKeysChanged(forget);
+  // What was said while nobody listened is lost.
+  signals?.onReconnected(forget);
 
   return {
     active: async () => (await current()).active,
@@ -149,15 +194,14 @@ export function createServiceKeys(options: ServiceKeysOptions): ServiceKeys {
     async published() {
       await current();
       const rows = await database.query<Pick<KeyRow, 'public_jwk'>>(
-        `select public_jwk from signing_keys where status <> 'retired' or retired_at > $1
+        `select public_jwk from signing_keys where ${isPublished}
          order by case status when 'active' then 0 when 'next' then 1 else 2 end, retired_at desc`,
-        [new Date(now() - dayMs)],
+        [oldestRetired()],
       );
       return rows.map((row) => row.public_jwk);
     },
     rotate,
-    forget() {
-      cached = undefined;
-    },
+    withdraw,
+    forget,
   };
 }

@@ -13,11 +13,11 @@ export interface PublicKey {
 }
 
 export interface ServiceKeys {
-  /** Signs every delivery of now. Cached; another process's rotation is seen within a minute. */
+  /** Signs every delivery of now. Cached; another process's rotation is seen when it is told of it, or within a minute. */
   active(): Promise<SigningKey>;
   /** Published, not yet in use. */
   next(): Promise<SigningKey>;
-  /** What `GET /auth/verify_keys` answers: active, next and those retired less than a day ago. */
+  /** What `GET /auth/verify_keys` answers: active, next and those retired less than a day ago, but for withdrawn ones. */
   published(): Promise<readonly PublicKey[]>;
   /**
    * Makes `next` the active key and a new one `next`, in the caller's transaction: what is written there beside it happens
@@ -27,7 +27,13 @@ export interface ServiceKeys {
    * not have it yet; `force` does it anyway.
    */
   rotate(tx: Queryable, options?: RotateOptions): Promise<RotateResult>;
-  /** After a rotation, once it is committed: the next call reads the keys anew. */
+  /**
+   * Ends a published key at once, whatever its status, in the caller's transaction: it is published no longer and its private
+   * part is gone. Where it was `active` or `next`, the others move up as in a forced rotation. Undefined: no key of this id
+   * is published.
+   */
+  withdraw(tx: Queryable, keyId: string): Promise<WithdrawResult | undefined>;
+  /** After a change, once it is committed: the next call reads the keys anew. */
   forget(): void;
 }
 
@@ -35,6 +41,14 @@ export interface RotateOptions {
   readonly force?: boolean;
   /** Refused while the active key has signed for less than this. */
   readonly activeForMs?: number;
+}
+
+export interface WithdrawResult {
+  /** What the key was. */
+  readonly status: 'active' | 'next' | 'retired';
+  /** The keys of now. */
+  readonly active: string;
+  readonly next: string;
 }
 
 export type RotateResult =

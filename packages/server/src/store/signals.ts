@@ -2,7 +2,8 @@
 // message per 10 ms and sent from outside any transaction (NOTIFY inside the append transaction serialises all partitions).
 //
 // A hint may be lost with the process that owed it or while a connection is down: whoever waits for one also looks by
-// itself, at events once a second, at webhooks after a reconnect and every half minute. Nothing depends on it but speed.
+// itself, at events once a second, at webhooks after a reconnect and every half minute, at signing keys after a reconnect
+// and every minute. Nothing depends on it but speed.
 
 import { EventEmitter } from 'node:events';
 import type { StoredBatch } from '../log/event-log.ts';
@@ -20,6 +21,9 @@ export interface Signals {
   /** After a commit that changed, created or deleted a webhook, moved its cursor, or asked for a retry. */
   webhookChanged(hint: WebhookHint): void;
   onWebhookChanged(listener: (hint: WebhookHint) => void): () => void;
+  /** After a commit that withdrew a signing key or made another one active. */
+  signingKeysChanged(): void;
+  onSigningKeysChanged(listener: () => void): () => void;
   /** The connection that listens was made anew: what was said meanwhile is lost. */
   onReconnected(listener: () => void): () => void;
   close(): Promise<void>;
@@ -38,6 +42,7 @@ export async function createSignals(
   const emitter = new EventEmitter().setMaxListeners(0);
   const partitions = new Set<number>();
   const webhooks = new Map<string, number>();
+  let owesKeys = false;
   let timer: NodeJS.Timeout | undefined;
   let sending: Promise<void> = Promise.resolve();
   let closed = false;
@@ -48,13 +53,14 @@ export async function createSignals(
   const unlisten = remote ? await database.listen(channel, receive, () => emitter.emit('reconnected')) : async () => {};
 
   function receive(payload: string): void {
-    const [from, appended = '', changed = ''] = payload.split(' ');
+    const [from, appended = '', changed = '', keys = ''] = payload.split(' ');
     if (from === origin) return;
     for (const partition of appended.split(',').filter(Boolean)) emitter.emit('appended', Number(partition));
     for (const item of changed.split(',').filter(Boolean)) {
       const [partition = '', webhookId = ''] = item.split(':');
       emitter.emit('webhook', { partition: Number(partition), webhookId });
     }
+    if (keys !== '') emitter.emit('keys');
   }
 
   function schedule(afterMs = coalesceMs): void {
@@ -68,10 +74,13 @@ export async function createSignals(
   async function flush(): Promise<void> {
     const appended = [...partitions];
     const changed = [...webhooks].slice(0, maxHintsPerMessage);
+    const keys = owesKeys;
     partitions.clear();
+    owesKeys = false;
     for (const [webhookId] of changed) webhooks.delete(webhookId);
     if (webhooks.size > 0) schedule();
-    const payload = `${origin} ${appended.join(',')} ${changed.map(([id, partition]) => `${partition}:${id}`).join(',')}`;
+    const named = changed.map(([id, partition]) => `${partition}:${id}`).join(',');
+    const payload = `${origin} ${appended.join(',')} ${named}${keys ? ' keys' : ''}`;
     try {
       await database.notify(channel, payload);
     } catch (error) {
@@ -79,6 +88,7 @@ export async function createSignals(
       // Owed until it is sent, unless the process ends first.
       for (const partition of appended) partitions.add(partition);
       for (const [id, partition] of changed) webhooks.set(id, partition);
+      owesKeys ||= keys;
       schedule(retryMs);
     }
   }
@@ -101,6 +111,15 @@ export async function createSignals(
     onWebhookChanged(listener) {
       emitter.on('webhook', listener);
       return () => emitter.off('webhook', listener);
+    },
+    signingKeysChanged() {
+      emitter.emit('keys');
+      owesKeys = true;
+      schedule();
+    },
+    onSigningKeysChanged(listener) {
+      emitter.on('keys', listener);
+      return () => emitter.off('keys', listener);
     },
     onReconnected(listener) {
       emitter.on('reconnected', listener);

@@ -1,9 +1,11 @@
-// Operator API, the service's own keys: which sign deliveries, which are published, and making the next one the active one.
+// Operator API, the service's own keys: which sign deliveries, which are published, making the next one the active one, and
+// withdrawing one that was stolen.
 
 import { z } from 'zod';
 import { insertAudit } from '../../store/audit.ts';
 import type { Queryable } from '../../store/database.ts';
 import type { ApiDependencies } from '../dependencies.ts';
+import { uuidSchema } from '../ids.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
 import { decodeCursor, page, pageQuery, pageSchema } from './paging.ts';
@@ -17,6 +19,7 @@ interface SigningKeyRow {
   readonly published_text: string;
   readonly activated_at: Date | null;
   readonly retired_at: Date | null;
+  readonly withdrawn_at: Date | null;
 }
 
 const keySchema = z.strictObject({
@@ -27,7 +30,13 @@ const keySchema = z.strictObject({
   published_at: z.iso.datetime(),
   activated_at: z.iso.datetime().nullable(),
   retired_at: z.iso.datetime().nullable(),
+  withdrawn_at: z.iso.datetime().nullable().describe('Since then it is not published.'),
 });
+
+const pairSchema = z.strictObject({ active: keySchema, next: keySchema });
+
+const columns = `key_id, algorithm, public_jwk, status, published_at, activated_at, retired_at, withdrawn_at,
+  to_char(published_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as published_text`;
 
 function show(row: SigningKeyRow): z.infer<typeof keySchema> {
   return {
@@ -38,22 +47,30 @@ function show(row: SigningKeyRow): z.infer<typeof keySchema> {
     published_at: row.published_at.toISOString(),
     activated_at: row.activated_at?.toISOString() ?? null,
     retired_at: row.retired_at?.toISOString() ?? null,
+    withdrawn_at: row.withdrawn_at?.toISOString() ?? null,
   };
 }
 
 export function signingKeyRoutes(deps: ApiDependencies): Route[] {
-  const { database, keys } = deps;
+  const { database, keys, signals } = deps;
 
   /** Newest first. The private part stays where it is. */
   const list = (db: Queryable, limit: number, before?: { at: string; id: string }): Promise<SigningKeyRow[]> =>
     db.query<SigningKeyRow>(
-      `select key_id, algorithm, public_jwk, status, published_at, activated_at, retired_at,
-         to_char(published_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as published_text
-       from signing_keys
+      `select ${columns} from signing_keys
        where $2::text is null or (published_at, key_id) < ($2::text::timestamptz, $3::uuid)
        order by published_at desc, key_id desc limit $1`,
       [limit, before?.at ?? null, before?.id ?? null],
     );
+
+  const pair = async (tx: Queryable, ids: { readonly active: string; readonly next: string }): Promise<Answer> => {
+    const sql = `select ${columns} from signing_keys where key_id = $1 or key_id = $2`;
+    const rows = await tx.query<SigningKeyRow>(sql, [ids.active, ids.next]);
+    const active = rows.find((row) => row.key_id === ids.active);
+    const next = rows.find((row) => row.key_id === ids.next);
+    if (!active || !next) throw new TypeError('There is no pair of an active and a next key');
+    return { status: 200, body: { active: show(active), next: show(next) } };
+  };
 
   return [
     route({
@@ -91,10 +108,7 @@ export function signingKeyRoutes(deps: ApiDependencies): Route[] {
         required: false,
       },
       responses: {
-        200: {
-          description: 'The keys as they are now',
-          schema: z.strictObject({ active: keySchema, next: keySchema }),
-        },
+        200: { description: 'The keys as they are now', schema: pairSchema },
       },
       async handle({ body, actor, keepAnswer }): Promise<Answer> {
         const force = body?.force === true;
@@ -108,10 +122,6 @@ export function signingKeyRoutes(deps: ApiDependencies): Route[] {
               `The next key is not published long enough: rotate after ${readyAt}, or force it`,
             );
           }
-          const rows = await list(tx, 10);
-          const active = rows.find((row) => row.key_id === result.active);
-          const next = rows.find((row) => row.key_id === result.next);
-          if (!active || !next) throw new TypeError('There is no pair of an active and a next key');
           await insertAudit(tx, {
             actor,
             action: 'signing_keys.rotate',
@@ -120,11 +130,40 @@ export function signingKeyRoutes(deps: ApiDependencies): Route[] {
             after: { active: result.active, next: result.next, forced: force },
             at: new Date(deps.now()),
           });
-          const done: Answer = { status: 200, body: { active: show(active), next: show(next) } };
+          const done = await pair(tx, result);
           await keepAnswer(tx, done);
           return done;
         });
-        keys.forget();
+        signals.signingKeysChanged();
+        return answer;
+      },
+    }),
+
+    route({
+      method: 'DELETE',
+      path: '/operator/signing-keys/{key_id}',
+      access: 'operator',
+      role: 'admin',
+      operationId: 'withdrawSigningKey',
+      summary:
+        'Withdraw a stolen key at once: it is not published and does not sign any more; the next one signs instead',
+      params: z.strictObject({ key_id: uuidSchema }),
+      responses: { 200: { description: 'The keys as they are now', schema: pairSchema } },
+      async handle({ params, actor }): Promise<Answer> {
+        const answer = await database.transaction(async (tx): Promise<Answer> => {
+          const result = await keys.withdraw(tx, params.key_id);
+          if (!result) return problem('not_found', `No key ${params.key_id} is published`);
+          await insertAudit(tx, {
+            actor,
+            action: 'signing_keys.withdraw',
+            subject: 'signing_keys',
+            before: { withdrawn: params.key_id, status: result.status },
+            after: { active: result.active, next: result.next },
+            at: new Date(deps.now()),
+          });
+          return pair(tx, result);
+        });
+        signals.signingKeysChanged();
         return answer;
       },
     }),

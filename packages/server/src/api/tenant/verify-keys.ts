@@ -26,7 +26,10 @@ export function verifyKeysRoute({ keys }: ApiDependencies): Route {
     operationId: 'get_jwks',
     summary: 'Get the keys that verify deliveries',
     responses: {
-      200: { description: 'The active key, the next one and those retired less than a day ago', schema: keySetSchema },
+      200: {
+        description: 'The active key, the next one and those retired less than a day ago, but for withdrawn ones',
+        schema: keySetSchema,
+      },
       ...problemResponses(401, 403, 406, 429, 500, 503, 504),
     },
     async handle() {
