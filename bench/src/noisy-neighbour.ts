@@ -18,7 +18,7 @@ const blockedWebhooks = 1_000;
 const slowConnections = 500;
 const tenants = 10;
 const perSecond = 20;
-const seconds = 20;
+const seconds = 40;
 const delayMs = 1_000;
 
 export const noisyNeighbour: Benchmark = {
@@ -133,7 +133,7 @@ async function measure(bed: Bed, isNoisy: boolean) {
     });
   }
   // The first seconds of either are not measured: connections open, code becomes fast.
-  await load(40, []);
+  await load(100, []);
   const [callsMs, published] = [[] as number[], [] as { id: string; answeredMs: number }[]];
   const before = await service.usage();
   await load(perSecond * seconds, published, callsMs);

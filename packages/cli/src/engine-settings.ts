@@ -59,7 +59,7 @@ export const engineSettingsTable: readonly Setting[] = [
     'deliveries of one process at a time',
     '256',
   ),
-  row('ringMib', 'BELLHOP_RING_MIB', '--ring-mib <number>', 'memory for recent events, shared by all lanes', '64'),
+  row('ringMib', 'BELLHOP_RING_MIB', '--ring-mib <number>', 'memory for recent events, shared by all lanes', '32'),
   row(
     'databaseConnections',
     'BELLHOP_DATABASE_CONNECTIONS',

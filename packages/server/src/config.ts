@@ -69,7 +69,7 @@ export interface ServiceConfig {
   readonly deliveryConcurrency?: number | undefined;
   /** Which attempts get a row; see `KeptAttempts`. Default `all`. */
   readonly attempts?: 'all' | 'failed' | 'sampled' | undefined;
-  /** Memory for the recent ends of all partitions that this process runs. Default 64 MiB. */
+  /** Memory for the recent ends of all partitions that this process runs, and a quarter more for catching up. Default 32 MiB. */
   readonly ringBytes?: number | undefined;
   /** To PostgreSQL, besides those that listen. Default 10. */
   readonly databaseConnections?: number | undefined;

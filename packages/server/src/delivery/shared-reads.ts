@@ -37,8 +37,9 @@ export interface SharedReadsOptions {
 }
 
 const pageEvents = 500;
-/** A read of the log brings this much, also for a smaller package. */
-const pageBytes = 16 * 1024;
+/** A read of the log brings this much, also for a smaller package: as much as there is room for everybody who reads. */
+const minPageBytes = 16 * 1024;
+const maxPageBytes = 256 * 1024;
 
 export class SharedReads {
   readonly #options: SharedReadsOptions;
@@ -117,11 +118,12 @@ export class SharedReads {
   }
 
   async #load(name: string, key: ReadKey, after: number, wantedBytes: number, end: number): Promise<Stretch> {
-    const { log, clock } = this.#options;
+    const { log, clock, maxBytes } = this.#options;
+    const shareBytes = Math.floor(maxBytes / (2 * this.#stretches.size + 1));
     const { partition, clientId, filter } = key;
     const page = await log.read(partition, after, {
       limit: pageEvents,
-      maxBytes: Math.max(wantedBytes, pageBytes),
+      maxBytes: Math.max(wantedBytes, minPageBytes, Math.min(maxPageBytes, shareBytes)),
       filter: { clientId, ...filter },
     });
     const events = page.events.map((event) => agedEvent(event, clock));

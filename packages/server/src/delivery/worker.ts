@@ -26,7 +26,7 @@ export interface WorkerOptions {
   readonly sender: Sender;
   readonly signals: Signals;
   readonly clock: Clock;
-  /** Memory for the recent ends of all partitions, and a quarter more for what lanes that catch up read. Default 64 MiB. */
+  /** Memory for the recent ends of all partitions, and a quarter more for what lanes that catch up read. Default 32 MiB. */
   readonly ringBytes?: number;
   /** Default 5 s. */
   readonly leaseMs?: number | undefined;
@@ -40,7 +40,7 @@ const giveBackGraceMs = 3_000;
 /** Given up this long before anyone else may take the partition. */
 const leaseMarginMs = 500;
 const roundsBetweenComparisons = 30;
-const defaultRingBytes = 64 * 1024 * 1024;
+const defaultRingBytes = 32 * 1024 * 1024;
 /** Room for a few packages of the largest size, however small the ring. */
 const minSharedBytes = 4 * 1024 * 1024;
 
