@@ -1,4 +1,5 @@
-// `bellhop keys`: the service's keys, and key pairs of your own. A private key is never overwritten and never printed.
+// `bellhop keys`: the service's keys, withdrawing one of them for its operators, and key pairs of your own. A private key is
+// never overwritten and never printed.
 
 import { open, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -10,11 +11,13 @@ import {
   publicPem,
   type SigningKey,
 } from '@bellhop/signatures';
-import { calling, connect } from '../connect.ts';
+import { calling, connect, connectOperator } from '../connect.ts';
 import { type ExitCode, exitCodes, usageError } from '../exit.ts';
+import { isRecord, textOf } from '../json.ts';
 import type { TargetFlags } from '../profiles/target.ts';
 import { isSystemError, reasonOf } from '../system-error.ts';
 import { printable, printTable } from '../table.ts';
+import { beforeChange, type WriteFlags } from '../writing.ts';
 import type { Context } from './context.ts';
 
 export async function listKeys(flags: TargetFlags, context: Context): Promise<ExitCode> {
@@ -28,6 +31,22 @@ export async function listKeys(flags: TargetFlags, context: Context): Promise<Ex
       set.keys.map(({ kid, kty, crv }) => [printable(kid), printable(kty), printable(crv)]),
     );
   }
+  return exitCodes.ok;
+}
+
+export async function withdrawKey(keyId: string, flags: WriteFlags, context: Context): Promise<ExitCode> {
+  const { output } = context;
+  const { target, operator } = await connectOperator(flags, context);
+  const path = `/operator/signing-keys/${encodeURIComponent(keyId)}`;
+  await beforeChange({ what: `Withdraw signing key ${keyId}`, method: 'DELETE', path }, target, flags, context);
+  const answer = await operator.call('DELETE', path);
+  if (flags.json) {
+    output.line(JSON.stringify(answer));
+    return exitCodes.ok;
+  }
+  const active = isRecord(answer['active']) ? textOf(answer['active']['key_id']) : undefined;
+  output.note(`${output.noteColors.green('✓')} withdrawn ${printable(keyId)}`);
+  output.note(`${printable(active ?? '')} signs; receivers trust the withdrawn key until they forget it: restart them`);
   return exitCodes.ok;
 }
 

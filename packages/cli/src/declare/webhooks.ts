@@ -81,6 +81,12 @@ export const declareWebhooks: Declare = (root, run) => {
   withTarget(keys.command('list').alias('ls').description('the keys that deliveries are signed with')).action(
     run(async (context, flags) => (await loadKeys()).listKeys(flags, context)),
   );
+  withWrite(
+    keys
+      .command('withdraw')
+      .argument('<id>', 'of the key')
+      .description('for operators: a key that was stolen is published and signs no longer, the next one signs'),
+  ).action(run(async (context, id, flags) => (await loadKeys()).withdrawKey(id, flags, context)));
   keys
     .command('generate')
     .description('make a key pair: the private key stays here, the public key goes to the provider')
@@ -97,6 +103,7 @@ export const declareWebhooks: Declare = (root, run) => {
     ['bellhop keys generate --out upvest-key.pem'],
     ['bellhop keys public upvest-key.pem'],
     ['bellhop keys list --json', 'a JSON Web Key Set'],
+    ['bellhop keys withdraw <id>', 'of the service: its private part was stolen'],
   ]);
 
   const token = withTarget(root.command('token').description('print an access token for the API')).option(

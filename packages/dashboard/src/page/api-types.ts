@@ -230,6 +230,8 @@ export interface SigningKey {
   readonly status: 'next' | 'active' | 'retired';
   readonly published_at: string;
   readonly activated_at: string | null;
+  readonly retired_at: string | null;
+  readonly withdrawn_at: string | null;
 }
 
 export interface OperatorToken {

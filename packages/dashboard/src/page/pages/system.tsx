@@ -96,20 +96,21 @@ export function SystemPage() {
         {keys === undefined ? (
           <Skeleton rows={2} />
         ) : (
-          <Table label="Signing keys" head={['Key id', 'Algorithm', 'Status', 'Published', 'Active since']}>
+          <Table label="Signing keys" head={['Key id', 'Algorithm', 'Status', 'Published', 'Active since', 'Do']}>
             {keys.map((key) => (
               <tr key={key.key_id}>
                 <td>
                   <code>{shortId(key.key_id)}</code>
                 </td>
                 <td>{key.algorithm}</td>
-                <td>{key.status}</td>
+                <td>{key.withdrawn_at === null ? key.status : 'withdrawn'}</td>
                 <td>
                   <Time at={key.published_at} />
                 </td>
                 <td>
                   <Time at={key.activated_at} />
                 </td>
+                <td>{isPublished(key) ? <Withdraw id={key.key_id} /> : null}</td>
               </tr>
             ))}
           </Table>
@@ -138,6 +139,34 @@ export function SystemPage() {
         <Pager paging={paging} next={audit.data?.next_cursor} />
       </section>
     </>
+  );
+}
+
+const overlapMs = 24 * 60 * 60 * 1_000;
+
+function isPublished({ retired_at: retiredAt, withdrawn_at: withdrawnAt }: SigningKey): boolean {
+  return withdrawnAt === null && (retiredAt === null || now.value - Date.parse(retiredAt) < overlapMs);
+}
+
+function Withdraw({ id }: { readonly id: string }) {
+  return (
+    <Action
+      label="Withdraw…"
+      title={`Withdraw the key ${shortId(id)}`}
+      needs="admin"
+      tone="danger"
+      explain={
+        <p>
+          For a key that was stolen: from now on it is not published and does not sign. If it is the active one, the
+          next key signs; receivers that have not fetched that one refuse deliveries until they do, and those are sent
+          again. Receivers trust the withdrawn key until they forget it: have them restarted.
+        </p>
+      }
+      confirm="Withdraw"
+      command={`bellhop keys withdraw ${id}`}
+      run={() => call('DELETE', `/operator/signing-keys/${id}`)}
+      done={() => 'Withdrawn.'}
+    />
   );
 }
 
