@@ -23,6 +23,7 @@ export interface SecuritySettings {
   readonly requestBurst: number | undefined;
   readonly operatorRequestsPerSecond: number | undefined;
   readonly loginTries: number | undefined;
+  readonly sessionIdleMinutes: number | undefined;
   readonly maxConnections: number | undefined;
   readonly headersTimeoutMs: number | undefined;
   readonly requestTimeoutMs: number | undefined;
@@ -117,6 +118,13 @@ export const securitySettingsTable: readonly Setting[] = [
     'wrong client secrets in a row before a client has to wait, 0 for no waiting',
     '5',
   ),
+  row(
+    'sessionIdleMinutes',
+    'BELLHOP_SESSION_IDLE_MINUTES',
+    '--session-idle-minutes <number>',
+    'a session of the dashboard ends when it is unused for so long, 5 or more',
+    '30',
+  ),
   row('maxConnections', 'BELLHOP_MAX_CONNECTIONS', '--max-connections <number>', 'open at a time', '10000'),
   row(
     'headersTimeoutMs',
@@ -168,6 +176,7 @@ export function readSecuritySettings(given: (name: keyof SecuritySettings) => Gi
     requestBurst: count('requestBurst', 1),
     operatorRequestsPerSecond: count('operatorRequestsPerSecond', 0),
     loginTries: count('loginTries', 0),
+    sessionIdleMinutes: count('sessionIdleMinutes', 5),
     maxConnections: count('maxConnections', 1),
     headersTimeoutMs: count('headersTimeoutMs', 1),
     requestTimeoutMs: count('requestTimeoutMs', 1),
@@ -216,6 +225,7 @@ export function securityConfig(settings: SecuritySettings): Partial<ServiceConfi
     requestBurst: settings.requestBurst,
     operatorRequestsPerSecond: settings.operatorRequestsPerSecond,
     loginTries: settings.loginTries,
+    sessionIdleMinutes: settings.sessionIdleMinutes,
     listenLimits: {
       maxConnections: settings.maxConnections,
       headersTimeoutMs: settings.headersTimeoutMs,

@@ -12,6 +12,7 @@ import { acceptorEndpoint } from './acceptor/endpoint-sink.ts';
 import { allowEndpoints } from './acceptor/own-url.ts';
 import { createApp } from './api/app.ts';
 import type { ApiDependencies } from './api/dependencies.ts';
+import { defaultSessionIdleMinutes } from './api/operator-access.ts';
 import { sweep } from './api/sweep.ts';
 import { type ServiceConfig, StartError } from './config.ts';
 import { systemClock } from './delivery/clock.ts';
@@ -198,6 +199,7 @@ export async function startService(config: ServiceConfig, options: StartOptions 
         throttle: throttleOf(config.requestsPerSecond, config.requestBurst),
         operatorThrottle: throttleOf(config.operatorRequestsPerSecond ?? defaultOperatorRequestsPerSecond),
         loginTries: config.loginTries,
+        sessionIdleMinutes: config.sessionIdleMinutes,
       },
       logger,
       now: Date.now,
@@ -327,6 +329,7 @@ function settingsOf(
     attempt_days: config.attemptDays ?? defaultAttemptDays,
     requests_per_second: config.requestsPerSecond ?? defaultRequestsPerSecond,
     operator_requests_per_second: config.operatorRequestsPerSecond ?? defaultOperatorRequestsPerSecond,
+    session_idle_minutes: config.sessionIdleMinutes ?? defaultSessionIdleMinutes,
     signing_key_rotation_days: config.signingKeyRotationDays ?? defaultSigningKeyRotationDays,
     private_keys_encrypted: config.keyEncryptionKey !== undefined,
     delivery_certificate_not_after: certificateNotAfter?.toISOString() ?? null,

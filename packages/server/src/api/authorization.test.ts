@@ -70,6 +70,8 @@ const expected: Readonly<Record<string, string>> = {
   'DELETE /operator/session': 'operator',
   'GET /operator/session': 'operator',
   'POST /operator/session': 'operator',
+  'GET /operator/sessions': 'operator',
+  'DELETE /operator/sessions/{session_id}': 'operator',
   'GET /operator/stream': 'operator',
   'GET /operator/system': 'operator',
   'GET /operator/support-bundle': 'operator',
@@ -132,8 +134,8 @@ const adminRoutes = [
   'POST /operator/tokens',
   'PUT /operator/tenants/{client_id}/delivery-certificate',
 ];
-/** Their own session. */
-const readRoutes = ['DELETE /operator/session', 'POST /operator/session'];
+/** Their own sessions. */
+const readRoutes = ['DELETE /operator/session', 'DELETE /operator/sessions/{session_id}', 'POST /operator/session'];
 
 function roleFor(name: string): OperatorRole {
   if (adminRoutes.includes(name)) return 'admin';

@@ -43,7 +43,8 @@ export interface Callers {
 
 const bearerPattern = /^Bearer ([a-zA-Z0-9\-._~+/]+=*)$/;
 
-export function createCallers({ database, config, now, usage }: ApiDependencies): Callers {
+export function createCallers(deps: ApiDependencies): Callers {
+  const { database, config, now, usage } = deps;
   const throttle = config.throttle && createThrottle({ ...config.throttle, now });
   const guard = signatureGuard({
     database,
@@ -106,7 +107,7 @@ export function createCallers({ database, config, now, usage }: ApiDependencies)
       return problem('too_many_requests', 'Too many calls with this token, slow down', headers);
     },
 
-    operator: (request) => proveOperator({ database, now, operatorToken: config.operatorToken }, request),
+    operator: (request) => proveOperator(deps, request),
   };
 }
 

@@ -1,13 +1,22 @@
 // Who the operator is: the configured token (admin), a token of the database with its role, or a dashboard session in a
-// cookie. Secrets are compared in constant time, those of the database by their SHA-256.
+// cookie. Secrets are compared in constant time, those of the database by their SHA-256. A session ends when it is unused;
+// every call of its page is use, also one that the page makes by itself.
 //
 // A cookie is sent by the browser whoever asks, so a call that rests on it must come from our own page: SameSite=Strict
 // keeps other sites out, and `sec-fetch-site` (or `origin`, where a browser lacks it) other origins of the same site, such
 // as another port of localhost.
 
 import { hashToken, isSameSecret } from '../keys/client-secrets.ts';
-import type { Database } from '../store/database.ts';
-import { findOperatorSession, findOperatorToken, type OperatorRole, operatorRoles } from '../store/operator-access.ts';
+import {
+  findOperatorSession,
+  findOperatorToken,
+  noteOperatorSessionUsed,
+  type OperatorRole,
+  type OperatorSessionRow,
+  operatorRoles,
+  type SessionTimes,
+} from '../store/operator-access.ts';
+import type { ApiDependencies } from './dependencies.ts';
 import { problem } from './problem.ts';
 import type { Answer, Route } from './route.ts';
 
@@ -21,37 +30,52 @@ export interface Operator {
   readonly tokenId: string | undefined;
   /** When a session ends; undefined for a bearer token. */
   readonly sessionUntil: Date | undefined;
+  readonly sessionId?: string;
 }
 
 export type ProvedOperator =
   | { readonly ok: true; readonly operator: Operator }
   | { readonly ok: false; readonly answer: Answer };
 
-export interface OperatorAccessOptions {
-  readonly database: Database;
-  readonly operatorToken: string;
-  readonly now: () => number;
+export type OperatorAccess = Pick<ApiDependencies, 'database' | 'config' | 'now'>;
+
+export const defaultSessionIdleMinutes = 30;
+/** A session's last use is written no more often. */
+const noteEveryMs = 60_000;
+
+export function sessionTimes({ config, now }: OperatorAccess): SessionTimes {
+  const idleMs = (config.sessionIdleMinutes ?? defaultSessionIdleMinutes) * 60_000;
+  const nowMs = now();
+  return { now: new Date(nowMs), usedAfter: new Date(nowMs - idleMs) };
+}
+
+export function findSession(access: OperatorAccess, secret: string): Promise<OperatorSessionRow | undefined> {
+  return findOperatorSession(access.database, hashToken(secret), sessionTimes(access));
 }
 
 const refuse = (detail: string): ProvedOperator => ({ ok: false, answer: problem('unauthorised', detail) });
 
 export async function proveOperator(
-  { database, operatorToken, now }: OperatorAccessOptions,
+  access: OperatorAccess,
   request: { readonly method: string; readonly headers: Headers },
 ): Promise<ProvedOperator> {
+  const { database, config, now } = access;
   const authorization = request.headers.get('authorization');
   if (authorization === null) {
     const secret = readSessionCookie(request.headers);
     if (secret === undefined) return refuse('authorization: is required');
     if (!isOwnPage(request)) return refuse('A session is good for calls of the dashboard itself only');
-    const session = await findOperatorSession(database, hashToken(secret), new Date(now()));
+    const session = await findSession(access, secret);
     if (!session) return refuse('The session has ended: sign in again');
-    const { actor, role, token_id: tokenId, expires_at: sessionUntil } = session;
-    return { ok: true, operator: { actor, role, tokenId: tokenId ?? undefined, sessionUntil } };
+    const { id: sessionId, actor, role, token_id: tokenId, expires_at: sessionUntil } = session;
+    if (now() - session.last_used_at.getTime() >= noteEveryMs) {
+      await noteOperatorSessionUsed(database, sessionId, new Date(now()));
+    }
+    return { ok: true, operator: { actor, role, tokenId: tokenId ?? undefined, sessionUntil, sessionId } };
   }
   if (!authorization.startsWith('Bearer ')) return refuse('authorization: must be Bearer and a token');
   const token = authorization.slice('Bearer '.length);
-  if (isSameSecret(token, operatorToken)) {
+  if (isSameSecret(token, config.operatorToken)) {
     return { ok: true, operator: { actor: 'operator', role: 'admin', tokenId: undefined, sessionUntil: undefined } };
   }
   const known = await findOperatorToken(database, hashToken(token), new Date(now()));

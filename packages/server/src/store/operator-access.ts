@@ -1,5 +1,6 @@
 // Operator tokens, sign-in links and dashboard sessions at rest: only the SHA-256 of each secret, with the role and the
-// name it acts under. A link becomes a session once; a session ends with its time, by signing out, or with its token.
+// name it acts under. A link becomes a session once; a session ends with its time, when unused, by signing out, when somebody
+// ends it, or with its token.
 
 import type { Queryable } from './database.ts';
 
@@ -19,7 +20,21 @@ export interface OperatorSessionRow {
   readonly role: OperatorRole;
   readonly token_id: string | null;
   readonly expires_at: Date;
+  /** No secret. */
+  readonly id: string;
+  readonly created_at: Date;
+  /** About a minute exact. */
+  readonly last_used_at: Date;
 }
+
+/** Which sessions are good: neither over at `now` nor last used at `usedAfter` or before. */
+export interface SessionTimes {
+  readonly now: Date;
+  readonly usedAfter: Date;
+}
+
+/** Whose sessions: everybody's, or those that rest on one token. */
+export type SessionOwner = 'anyone' | { readonly tokenId: string | undefined };
 
 export interface NewOperatorSession {
   readonly hash: Uint8Array;
@@ -31,6 +46,7 @@ export interface NewOperatorSession {
   readonly now: Date;
 }
 
+const sessionColumns = 'id, actor, role, token_id, expires_at, created_at, last_used_at';
 const tokenColumns = 'id, name, role, expires_at, created_at';
 
 /** Undefined when the name is taken. */
@@ -81,8 +97,8 @@ export async function deleteOperatorToken(db: Queryable, id: string): Promise<Op
 
 export async function insertOperatorSession(db: Queryable, session: NewOperatorSession): Promise<void> {
   await db.query(
-    `insert into operator_sessions (secret_hash, kind, actor, role, token_id, expires_at, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7)`,
+    `insert into operator_sessions (secret_hash, kind, actor, role, token_id, expires_at, created_at, last_used_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $7)`,
     [session.hash, session.kind, session.actor, session.role, session.tokenId ?? null, session.expiresAt, session.now],
   );
 }
@@ -90,14 +106,52 @@ export async function insertOperatorSession(db: Queryable, session: NewOperatorS
 export async function findOperatorSession(
   db: Queryable,
   hash: Uint8Array,
-  now: Date,
+  { now, usedAfter }: SessionTimes,
 ): Promise<OperatorSessionRow | undefined> {
   const [row] = await db.query<OperatorSessionRow>(
-    `select actor, role, token_id, expires_at from operator_sessions
-     where secret_hash = $1 and kind = 'session' and expires_at > $2`,
-    [hash, now],
+    `select ${sessionColumns} from operator_sessions
+     where secret_hash = $1 and kind = 'session' and expires_at > $2 and last_used_at > $3`,
+    [hash, now, usedAfter],
   );
   return row;
+}
+
+export async function noteOperatorSessionUsed(db: Queryable, id: string, now: Date): Promise<void> {
+  await db.query('update operator_sessions set last_used_at = $2 where id = $1 and last_used_at < $2', [id, now]);
+}
+
+/** Oldest first. There are a handful. */
+export async function listOperatorSessions(
+  db: Queryable,
+  owner: SessionOwner,
+  { now, usedAfter }: SessionTimes,
+): Promise<OperatorSessionRow[]> {
+  return db.query<OperatorSessionRow>(
+    `select ${sessionColumns} from operator_sessions
+     where kind = 'session' and expires_at > $1 and last_used_at > $2 and ${ofOwner('$3', '$4')} order by created_at, id`,
+    [now, usedAfter, ...ownerParameters(owner)],
+  );
+}
+
+/** Undefined when there is none of this owner. */
+export async function endOperatorSession(
+  db: Queryable,
+  owner: SessionOwner,
+  id: string,
+): Promise<OperatorSessionRow | undefined> {
+  const [row] = await db.query<OperatorSessionRow>(
+    `delete from operator_sessions where id = $1 and kind = 'session' and ${ofOwner('$2', '$3')}
+     returning ${sessionColumns}`,
+    [id, ...ownerParameters(owner)],
+  );
+  return row;
+}
+
+const ofOwner = (isAnyone: string, tokenId: string): string =>
+  `(${isAnyone}::boolean or token_id is not distinct from ${tokenId}::uuid)`;
+
+function ownerParameters(owner: SessionOwner): readonly [boolean, string | null] {
+  return owner === 'anyone' ? [true, null] : [false, owner.tokenId ?? null];
 }
 
 /** Takes the link away, so that it opens once; undefined when it is unknown, used or too old. */
@@ -108,7 +162,7 @@ export async function takeOperatorLink(
 ): Promise<OperatorSessionRow | undefined> {
   const [row] = await db.query<OperatorSessionRow>(
     `delete from operator_sessions where secret_hash = $1 and kind = 'link' and expires_at > $2
-     returning actor, role, token_id, expires_at`,
+     returning ${sessionColumns}`,
     [hash, now],
   );
   return row;

@@ -8,10 +8,10 @@
 import { dashboardFolder } from '@bellhop/dashboard';
 import { z } from 'zod';
 import { hashToken, newToken } from '../../keys/client-secrets.ts';
-import { findOperatorSession, insertOperatorSession, takeOperatorLink } from '../../store/operator-access.ts';
+import { insertOperatorSession, takeOperatorLink } from '../../store/operator-access.ts';
 import { findTenantLink, noteTenantLinkOpened } from '../../store/tenant-links.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { readSessionCookie } from '../operator-access.ts';
+import { findSession, readSessionCookie } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Call, type Route, route } from '../route.ts';
 import { isHttpsCall, newSessionCookie, newViewCookie, sessionSeconds } from '../session-cookie.ts';
@@ -75,7 +75,7 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
   const hasSession = async (headers: Headers): Promise<boolean> => {
     const secret = readSessionCookie(headers);
     if (secret === undefined) return false;
-    return (await findOperatorSession(database, hashToken(secret), new Date(deps.now()))) !== undefined;
+    return (await findSession(deps, secret)) !== undefined;
   };
 
   const showDocument = ({ headers }: Pick<Call<unknown, unknown, unknown>, 'headers'>): Promise<Answer> =>

@@ -9,6 +9,7 @@ import { eventRoutes } from './events.ts';
 import { publishRoutes } from './publish.ts';
 import { rollupRoutes } from './rollups.ts';
 import { sessionRoutes } from './session.ts';
+import { sessionListRoutes } from './sessions.ts';
 import { signRoutes } from './sign.ts';
 import { signingKeyRoutes } from './signing-keys.ts';
 import { streamRoutes } from './stream.ts';
@@ -44,6 +45,7 @@ export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
     ...signRoutes(deps),
     ...auditRoutes(deps),
     ...sessionRoutes(deps),
+    ...sessionListRoutes(deps),
     ...streamRoutes(deps),
     ...rollupRoutes(deps),
     ...systemRoutes(deps),

@@ -1,5 +1,6 @@
 // Operator API, access: the dashboard's sign-in link and session, and operator tokens with a role. The link opens once
-// within 60 s and sets the cookie (`../dashboard/pages.ts`); a session lasts 12 h and never outlives its token.
+// within 60 s and sets the cookie (`../dashboard/pages.ts`); a session lasts 12 h, less when unused, and never outlives its
+// token. The list of sessions is in `sessions.ts`.
 
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
@@ -43,7 +44,7 @@ function showToken(row: OperatorTokenRow): z.infer<typeof tokenSchema> {
   };
 }
 
-function caller(operator: Operator | undefined): Operator {
+export function caller(operator: Operator | undefined): Operator {
   if (!operator) throw new TypeError('An operator route was called without an operator');
   return operator;
 }

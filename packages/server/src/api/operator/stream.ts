@@ -1,13 +1,16 @@
 // Operator API, what is going on: one look at the whole service, and the same as a stream of server-sent events, about one
 // a second while somebody listens. An event of type `trouble` says that the database could not be asked: what was shown
-// before is old then.
+// before is old then. Whoever reads it is asked for once a minute again: it ends with the session or token, and a session
+// whose page reads it is in use.
 
 import { z } from 'zod';
 import type { Live } from '../../observe/live.ts';
 import type { ApiDependencies } from '../dependencies.ts';
+import { proveOperator } from '../operator-access.ts';
 import { type Route, route } from '../route.ts';
 
 const time = z.iso.datetime();
+const proveEveryMs = 60_000;
 
 const blockedSchema = z.strictObject({
   webhook_id: z.uuid(),
@@ -87,7 +90,8 @@ export function showOverview({ at, standing, blocked, rates }: Live): z.infer<ty
   };
 }
 
-export function streamRoutes({ live, logger, stopping }: ApiDependencies): Route[] {
+export function streamRoutes(deps: ApiDependencies): Route[] {
+  const { live, logger, stopping, now } = deps;
   return [
     route({
       method: 'GET',
@@ -106,8 +110,10 @@ export function streamRoutes({ live, logger, stopping }: ApiDependencies): Route
       operationId: 'getStream',
       summary: 'The overview as server-sent events of type overview, about one a second',
       responses: { 200: { description: 'text/event-stream', schema: null } },
-      async handle({ signal }) {
+      async handle({ headers: asked, signal }) {
         const encoder = new TextEncoder();
+        let provedAtMs = now();
+        let isOpen = true;
         let end = (): void => {};
         const body = new ReadableStream<Uint8Array>(
           {
@@ -117,18 +123,27 @@ export function streamRoutes({ live, logger, stopping }: ApiDependencies): Route
                 if ((controller.desiredSize ?? 0) <= 0) return;
                 controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
               };
-              const unwatch = live.watch(
-                (seen) => send('overview', showOverview(seen)),
-                (error) => {
-                  logger.warn({ err: error }, 'the overview could not be read');
-                  send('trouble', { detail: 'The database does not answer' });
-                },
-              );
+              const trouble = (error: unknown): void => {
+                logger.warn({ err: error }, 'the overview could not be read');
+                if (isOpen) send('trouble', { detail: 'The database does not answer' });
+              };
               const close = (): void => {
+                if (!isOpen) return;
                 end();
                 controller.close();
               };
+              const prove = async (): Promise<void> => {
+                if (now() - provedAtMs < proveEveryMs) return;
+                provedAtMs = now();
+                const proved = await proveOperator(deps, { method: 'GET', headers: asked });
+                if (!proved.ok) close();
+              };
+              const unwatch = live.watch((seen) => {
+                send('overview', showOverview(seen));
+                prove().catch(trouble);
+              }, trouble);
               end = () => {
+                isOpen = false;
                 unwatch();
                 stopping?.removeEventListener('abort', close);
                 signal.removeEventListener('abort', end);
