@@ -274,6 +274,16 @@ describe.skipIf(chromiumPath === undefined)(`the dashboard${skipReason}`, patien
     const row = page.getByRole('row').filter({ has: page.getByRole('cell', { name: 'night shift' }) });
     await act(row, 'Revoke', 'Revoke');
     await page.getByText('None besides the configured one.').waitFor();
+    const next = page.getByRole('row').filter({ has: page.getByRole('cell', { name: 'next', exact: true }) });
+    await act(next, 'Withdraw…', 'Withdraw');
+    await page.getByRole('cell', { name: 'withdrawn', exact: true }).waitFor();
+  });
+
+  it('lists the sessions, and asks to sign in once its own is ended', async () => {
+    await signIn('/system');
+    const mine = page.getByRole('row').filter({ hasText: 'this one' });
+    await act(mine, 'End', 'End session');
+    await page.getByLabel('Operator token').waitFor();
   });
 
   it('publishes an edited example, refuses a wrong one, and watches it arrive', async () => {

@@ -242,6 +242,16 @@ export interface OperatorToken {
   readonly created_at: string;
 }
 
+export interface OpenSession {
+  readonly id: string;
+  readonly actor: string;
+  readonly role: Role;
+  readonly created_at: string;
+  readonly last_used_at: string;
+  readonly expires_at: string;
+  readonly current: boolean;
+}
+
 export interface System {
   readonly version: string;
   readonly node: string;

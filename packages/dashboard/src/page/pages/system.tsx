@@ -1,7 +1,7 @@
 // System: can I trust it tonight?
 
 import { call, useApi } from '../api.ts';
-import type { AuditEntry, OperatorToken, Page, SigningKey, System } from '../api-types.ts';
+import type { AuditEntry, OpenSession, OperatorToken, Page, SigningKey, System } from '../api-types.ts';
 import { bytes, count, counted, shortId, span } from '../format.ts';
 import { now, overview } from '../live.ts';
 import { Action, mayDo } from '../ui/action.tsx';
@@ -117,6 +117,7 @@ export function SystemPage() {
         )}
       </section>
       {mayDo('admin') ? <Tokens /> : null}
+      <Sessions />
       <section aria-labelledby="settings">
         <h2 id="settings">Settings in force</h2>
         <dl class="facts">
@@ -233,6 +234,53 @@ function Tokens() {
                   confirm="Revoke"
                   run={() => call('DELETE', `/operator/tokens/${token.id}`)}
                   done={() => 'Revoked.'}
+                />
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </section>
+  );
+}
+
+function Sessions() {
+  const sessions = useApi<Page<OpenSession>>('/operator/sessions').data?.data;
+  return (
+    <section aria-labelledby="sessions">
+      <header>
+        <h2 id="sessions">Dashboard sessions</h2>
+        <span class="muted">{mayDo('admin') ? 'of everybody' : 'made with your token'}</span>
+      </header>
+      {sessions === undefined ? (
+        <Skeleton rows={1} />
+      ) : (
+        <Table label="Dashboard sessions" head={['Who', 'Role', 'Signed in', 'Last used', 'Ends', 'Do']}>
+          {sessions.map((each) => (
+            <tr key={each.id}>
+              <td>
+                {each.actor} {each.current ? <span class="muted">this one</span> : null}
+              </td>
+              <td>{each.role}</td>
+              <td>
+                <Time at={each.created_at} />
+              </td>
+              <td>
+                <Time at={each.last_used_at} />
+              </td>
+              <td>
+                <Time at={each.expires_at} />
+              </td>
+              <td>
+                <Action
+                  label="End"
+                  title={`End ${each.current ? 'this session' : `a session of ${each.actor}`}`}
+                  needs="read"
+                  tone="danger"
+                  explain={<p>Its page has to sign in again. The token that it was made with stays good.</p>}
+                  confirm="End session"
+                  run={() => call('DELETE', `/operator/sessions/${each.id}`)}
+                  done={() => 'Ended.'}
                 />
               </td>
             </tr>
