@@ -22,8 +22,8 @@ export function requestListener(
 }
 
 const lateCode = 'ERR_HTTP_REQUEST_TIMEOUT';
-/** 500 slow connections opened together are late together: cut at once, with as many new ones, they held up everybody else
- * for 70 to 170 ms (`bench/src/noisy-neighbour.ts`). At this pace 10,000 are gone within ten seconds. */
+/** Slow connections that were opened together are late together, and as many come again: cut in one turn of the loop, hundreds
+ * of them hold up everybody else. At this pace 10,000 are gone within ten seconds. */
 const lateCutAtOnce = 10;
 const lateCutEveryMs = 10;
 
