@@ -17,11 +17,12 @@ export interface RingEvent extends CuttableEvent {
 }
 
 export function toRingEvent(event: LogEvent, seenAtMs: number): RingEvent {
+  const type = ownCopy(event.type);
   return {
     offset: event.offset,
     clientId: ownCopy(event.clientId),
-    type: ownCopy(event.type),
-    category: categoryOf(event.type),
+    type,
+    category: categoryOf(type),
     body: event.body,
     bytes: Buffer.byteLength(event.body),
     seenAtMs,
