@@ -1,11 +1,9 @@
 // The listener against clients that hold on to it: slow, silent or many. The clients are real sockets.
 
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { Hono } from 'hono';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { answerBrokenRequests } from './api/http-server.ts';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type Listener, type ListenLimits, listen } from './listen.ts';
 
 const open: (() => Promise<void> | void)[] = [];
@@ -54,30 +52,6 @@ describe('the listener', () => {
     const answers = await Promise.all(all.map(({ ended }) => ended));
     expect(answers.filter((text) => text !== '' && !text.startsWith('HTTP/1.1 400'))).toEqual([]);
     expect(await (await fetch(url)).text()).toBe('ok');
-  });
-
-  it('does not handle a request that is complete too late, while it waits to be cut', async () => {
-    let handled = 0;
-    const sockets: Socket[] = [];
-    const server = createServer((request, response) => {
-      if (isLate(request)) return;
-      handled += 1;
-      response.end();
-    });
-    server.on('connection', (socket) => void sockets.push(socket));
-    const isLate = answerBrokenRequests(server);
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    open.push(() => void server.close());
-    const address = server.address();
-    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
-    const all = await Promise.all(Array.from({ length: 200 }, () => slow(url, 'GET / HTTP/1.1\r\nhost: a\r\n')));
-    await vi.waitFor(() => expect(sockets).toHaveLength(200));
-    // As node:http says it of all that are late when it looks.
-    const late = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
-    for (const socket of sockets) server.emit('clientError', late, socket);
-    for (const { socket } of all) socket.write('\r\n');
-    for (const { ended } of all) expect(await ended).toMatch(/^HTTP\/1\.1 400 [\s\S]*too long to arrive/);
-    expect(handled).toBe(0);
   });
 
   it('ends a request whose body does not come', async () => {

@@ -45,12 +45,11 @@ export async function listen(
     maxHeaderSize: maxHeaderBytes,
   };
   const server: Server = createServer(options, (request, response) => {
-    if (isLate(request)) return;
     if (closing) response.setHeader('connection', 'close');
     void handle(request, response);
   });
   server.maxConnections = maxConnections;
-  const isLate = answerBrokenRequests(server);
+  answerBrokenRequests(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(startError(error, host, port)));
     server.listen(port, host, resolve);

@@ -2,7 +2,7 @@
 // get the API's problem answer too; time-outs and the clean end are the listener's (`listen.ts`).
 
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { createApp } from './app.ts';
@@ -21,46 +21,17 @@ export function requestListener(
   });
 }
 
-const lateCode = 'ERR_HTTP_REQUEST_TIMEOUT';
-/** Slow connections that were opened together are late together, and as many come again: cut in one turn of the loop, hundreds
- * of them hold up everybody else. At this pace 10,000 are gone within ten seconds. */
-const lateCutAtOnce = 10;
-const lateCutEveryMs = 10;
-
-/**
- * Answers what node:http cannot read at all, before there is a request. Returns whether a request came too late: its
- * connection is being closed and it must not be handled.
- */
-export function answerBrokenRequests(server: Server): (request: IncomingMessage) => boolean {
-  const late = new Set<Socket>();
-  const cut = (socket: Socket, code: string | undefined): void => {
-    late.delete(socket);
-    if (!socket.writable) socket.destroy();
-    else socket.end(brokenAnswer(code));
-  };
-  const cutSome = (): void => {
-    let left = lateCutAtOnce;
-    for (const socket of late) {
-      if (left-- === 0) break;
-      cut(socket, lateCode);
-    }
-    if (late.size > 0) setTimeout(cutSome, lateCutEveryMs).unref();
-  };
+/** Answers what node:http cannot read at all, before there is a request. */
+export function answerBrokenRequests(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ECONNRESET') socket.destroy();
-    else if (error.code !== lateCode) cut(socket, error.code);
-    else if (late.add(socket).size === 1) setTimeout(cutSome, lateCutEveryMs).unref();
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+    else socket.end(brokenAnswer(error.code));
   });
-  return ({ socket }) => {
-    const isLate = late.has(socket);
-    if (isLate) cut(socket, lateCode);
-    return isLate;
-  };
 }
 
 const brokenDetails: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: 'The headers are too large',
-  [lateCode]: 'The request took too long to arrive',
+  ERR_HTTP_REQUEST_TIMEOUT: 'The request took too long to arrive',
 };
 
 /** node:http has no response to write to here, so the answer is written by hand. */
