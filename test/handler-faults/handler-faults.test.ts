@@ -71,7 +71,7 @@ async function startReceiver(database: string, sender: Sender, armed?: Armed): P
 async function run(store: Store): Promise<void> {
   const sender = await createSender();
   const acknowledged: Effect[] = [];
-  const totals = { rounds, packages: 0, events: 0, repeated: 0, duplicates: 0, kills: {} as Record<string, number> };
+  const totals = { rounds, packages: 0, events: 0, repeated: 0, kills: {} as Record<string, number> };
   const receivers: Receiver[] = [];
   let isOver = false;
   let isAborted = false;
@@ -101,11 +101,7 @@ async function run(store: Store): Promise<void> {
           continue;
         }
         const answer = await sender.post(target.url, events).catch(() => undefined);
-        if (answer?.status === 200) {
-          const { duplicates } = JSON.parse(await answer.text().catch(() => '{"duplicates":0}'));
-          totals.duplicates += Number(duplicates);
-          break;
-        }
+        if (answer?.status === 200) break;
         totals.repeated += 1;
       }
       totals.packages += 1;

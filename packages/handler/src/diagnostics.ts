@@ -1,12 +1,13 @@
 // The facts of hooks.ts as `node:diagnostics_channel` events, for tools that must not be wired in: `bellhop.handler.received`,
-// `.rejected`, `.processed`, `.failed`, `.parked` and `.inbox-error`, of all handlers of the process. Costs nothing while
-// nobody subscribes.
+// `.duplicates`, `.rejected`, `.processed`, `.failed`, `.parked` and `.inbox-error`, of all handlers of the process. Costs
+// nothing while nobody subscribes.
 import type { Channel } from 'node:diagnostics_channel';
 import { channel } from 'node:diagnostics_channel';
 import type { Hooks } from './hooks.ts';
 
 const channels: Readonly<Record<keyof Hooks, Channel>> = {
   onReceived: channel('bellhop.handler.received'),
+  onDuplicates: channel('bellhop.handler.duplicates'),
   onRejected: channel('bellhop.handler.rejected'),
   onProcessed: channel('bellhop.handler.processed'),
   onFailed: channel('bellhop.handler.failed'),

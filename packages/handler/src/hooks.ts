@@ -7,13 +7,15 @@ import type { Outcome } from './inbox/inbox.ts';
 import type { RejectReason } from './reject-reason.ts';
 
 export interface Hooks {
-  /** A package was verified and stored, or known already. */
+  /** A package was verified and stored, or known already. `duplicates`: as far as the inbox can tell at once. */
   onReceived?(fact: {
     readonly stored: number;
     readonly duplicates: number;
     readonly bytes: number;
     readonly keyId: string;
   }): void;
+  /** Stored events were known already: of an inbox that finds out when it takes packages apart, as PostgreSQL's does. */
+  onDuplicates?(fact: { readonly count: number }): void;
   /** A request was refused. `cause` is set when the fault is on this side. */
   onRejected?(fact: {
     readonly status: number;
@@ -67,6 +69,7 @@ export function guarded(hooks: Hooks, metrics: Hooks = {}): Required<Hooks> {
   const told = new Set<RejectReason>(['stopping']);
   return {
     onReceived: call('onReceived', (from) => from.onReceived),
+    onDuplicates: call('onDuplicates', (from) => from.onDuplicates),
     onRejected: call(
       'onRejected',
       (from) => from.onRejected,

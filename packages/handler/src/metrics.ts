@@ -26,7 +26,7 @@ const metric = (name: string, help: string, ...labels: string[]): Metric => ({
   labels,
 });
 
-const received = metric('events_received_total', 'Events stored');
+const received = metric('events_received_total', 'Events stored; with those that were found to be known later');
 const duplicates = metric('events_duplicate_total', 'Events that were known already');
 const packages = metric('packages_received_total', 'Packages stored and acknowledged');
 const rejected = metric('packages_rejected_total', 'Requests refused, by reason', 'reason', 'status');
@@ -53,6 +53,7 @@ export function metricHooks(sink: MetricSink): Hooks {
       sink.count(received, fact.stored, {});
       sink.count(duplicates, fact.duplicates, {});
     },
+    onDuplicates: ({ count }) => sink.count(duplicates, count, {}),
     onRejected: ({ reason, status }) => sink.count(rejected, 1, { reason, status: String(status) }),
     onProcessed({ type, outcome, durationMs, lagMs }) {
       sink.count(processed, 1, { type: known(type), outcome });

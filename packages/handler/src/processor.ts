@@ -88,7 +88,9 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
       let jobs: readonly Job[];
       let nextDueAt: Date | null;
       try {
-        ({ jobs, nextDueAt } = await inbox.claim({ limit: concurrency - running.size, now: new Date(now()) }));
+        const claimed = await inbox.claim({ limit: concurrency - running.size, now: new Date(now()) });
+        ({ jobs, nextDueAt } = claimed);
+        if (claimed.duplicates) hooks.onDuplicates({ count: claimed.duplicates });
       } catch (error) {
         hooks.onInboxError({ operation: 'claim', error });
         endDrains((drain) => drain.reject(error));

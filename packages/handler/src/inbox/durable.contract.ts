@@ -1,7 +1,7 @@
 // What every inbox promises that outlives its process and may be shared: leases, nonces, retention. `open` opens another one
 // on the same data, with a clock of the test's own.
 import { expect, it } from 'vitest';
-import { entry } from './inbox.contract.ts';
+import { entry, storeAndCount } from './inbox.contract.ts';
 import type { Inbox } from './inbox.ts';
 import type { SqlInboxOptions } from './sql-inbox.ts';
 
@@ -82,28 +82,14 @@ export function durableContract(make: () => Promise<Shared>): void {
   it('stores an event once when several store it at once, in any order', async () => {
     const shared = await make();
     const entries = Array.from({ length: 40 }, (_, index) => entry(`e${index}`));
-    const results = await Promise.all(
-      [entries, [...entries].reverse(), entries.slice(10), [...entries].reverse()].map((some) =>
-        shared.open().store(some),
-      ),
-    );
+    const inboxes = [entries, [...entries].reverse(), entries.slice(10), [...entries].reverse()].map((some) => ({
+      some,
+      inbox: shared.open(),
+    }));
+    const results = await Promise.all(inboxes.map(({ inbox, some }) => storeAndCount(inbox, some)));
     expect(results.reduce((sum, { stored }) => sum + stored, 0)).toBe(40);
     expect(await shared.open().stats(at(0))).toMatchObject({ waiting: 40 });
-  });
-
-  it('tells each of the packages that come at once what was new in it, the first one first', async () => {
-    const inbox = (await make()).open();
-    const packages = [['a', 'b'], ['b', 'c', 'c'], ['c'], [], ['d']];
-    const results = await Promise.all(packages.map((ids) => inbox.store(ids.map((id) => entry(id)))));
-    expect(results).toEqual([
-      { stored: 2, duplicates: 0 },
-      { stored: 1, duplicates: 2 },
-      { stored: 0, duplicates: 1 },
-      { stored: 0, duplicates: 0 },
-      { stored: 1, duplicates: 0 },
-    ]);
-    const { items } = await inbox.list({});
-    expect(items.map(({ event }) => event.id)).toEqual(['a', 'b', 'c', 'd']);
+    expect((await shared.open().list({})).items).toHaveLength(40);
   });
 
   it('takes the text of an event as it was received, also when it has line breaks', async () => {
@@ -183,10 +169,10 @@ export function durableContract(make: () => Promise<Shared>): void {
     await Promise.all(jobs.map((job) => inbox.complete(job, async () => 'done')));
     nowMs += 1_000;
     expect(await inbox.sweep?.(at(1_000))).toBe(false);
-    expect(await inbox.store(entries)).toEqual({ stored: 0, duplicates: 700 });
+    expect(await storeAndCount(inbox, entries)).toEqual({ stored: 0, duplicates: 700 });
     expect(await inbox.sweep?.(at(1_001))).toBe(true);
     expect(await inbox.sweep?.(at(1_001))).toBe(false);
     expect(await inbox.list({ limit: 10 })).toMatchObject({ items: [{ state: 'waiting' }] });
-    expect(await inbox.store(entries)).toEqual({ stored: 699, duplicates: 1 });
+    expect(await storeAndCount(inbox, entries)).toEqual({ stored: 699, duplicates: 1 });
   });
 }

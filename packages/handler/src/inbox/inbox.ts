@@ -1,7 +1,7 @@
 // The port of the inbox: where received events are kept from the 200 until their listener has run. An adapter promises:
 //
 //   store     all events of a package or none, safe when it returns; an id that is known already is counted, not stored,
-//             also when it is done (within the adapter's retention).
+//             also when it is done (within the adapter's retention). An adapter that takes packages apart later counts then.
 //   claim     hands out the oldest open event of each key that is due, never two of one key at a time, never one event to
 //             two claimers. A failed event keeps its place: it blocks its key, and no other.
 //   complete  runs the work in a transaction and marks the event done in the same one: both or neither. Rejects with what
@@ -38,6 +38,7 @@ export interface Job {
 
 export interface StoreResult {
   readonly stored: number;
+  /** Known already, as far as the inbox can tell at once. */
   readonly duplicates: number;
 }
 
@@ -45,6 +46,8 @@ export interface ClaimResult {
   readonly jobs: readonly Job[];
   /** When the next waiting retry is due, when there are no jobs; null: none waits. */
   readonly nextDueAt: Date | null;
+  /** Stored events that turned out to be known already when their package was taken apart, since the last claim. */
+  readonly duplicates?: number;
 }
 
 /** `ignored`: no listener asked for the event. */
@@ -57,7 +60,7 @@ export interface Marks {
 }
 
 export interface InboxStats {
-  /** Stored, not done, not running, never failed. */
+  /** Stored, not done, not running, never failed; with events that will turn out to be known already. */
   readonly waiting: number;
   readonly running: number;
   /** Failed and to be run again; each blocks its key. */

@@ -10,7 +10,8 @@ import { freshDatabase, needsPostgres, postgresUrl } from '../../../../test/supp
 import { createHandler } from '../create-handler.ts';
 import { durableContract } from './durable.contract.ts';
 import { entry, inboxContract } from './inbox.contract.ts';
-import type { Inbox, Job } from './inbox.ts';
+import { metricHooks } from '../metrics.ts';
+import type { Inbox, InboxEvent, Job } from './inbox.ts';
 import type { PostgresHandle, PostgresInbox, PostgresInboxOptions, TransactionOf } from './postgres.ts';
 import { postgresInbox, postgresInboxSchema } from './postgres.ts';
 
@@ -67,28 +68,103 @@ describe('the inbox on PGlite', () => {
     expect(await inbox.store([entry('a')])).toEqual({ stored: 1, duplicates: 0 });
   });
 
-  it.each(['release', 'fail'] as const)(
-    'goes on with a key whose older event became visible while a newer one ran, after %s',
-    async (end) => {
-      const table = await freshTable(handle());
-      const inbox = postgresInbox(handle(), { table });
-      const now = new Date();
-      const running = await claimOne(inbox, 'newer', 'k');
-      await inbox.store([entry('older', 'k')]);
-      // What a package does whose transaction began first and was committed last.
-      await handle().query(`update ${table} set seq = 1 where id = 'older'`);
-      expect((await inbox.claim({ limit: 5, now })).jobs).toEqual([]);
-      if (end === 'release') await inbox.release(running);
-      else await inbox.fail(running, { error: 'no', retryAt: now });
-      const order: string[] = [];
-      for (let round = 0; round < 2; round += 1) {
-        const { jobs } = await inbox.claim({ limit: 5, now });
-        order.push(...jobs.map(({ event }) => event.id));
-        for (const job of jobs) await inbox.complete(job, async () => 'done');
-      }
-      expect(order).toEqual(['newer', 'older']);
-    },
-  );
+  /** How many packages are kept whole, and what is in the inbox in the order of storing. */
+  async function contents(table: string): Promise<{ whole: number; rows: string[] }> {
+    const whole = await handle().query<{ count: number }>(`select count(*)::integer as count from ${table}_packages`);
+    const rows = await handle().query<{ id: string }>(`select id from ${table} order by seq`);
+    return { whole: whole.rows[0]?.count ?? 0, rows: rows.rows.map(({ id }) => id) };
+  }
+
+  const packageOf = (name: string, count: number): InboxEvent[] =>
+    Array.from({ length: count }, (_, index) => entry(`${name}${index}`, name));
+
+  it('keeps packages whole until a claim lacks work, and takes them apart a few at a time, oldest first', async () => {
+    const table = await freshTable(handle());
+    const inbox = postgresInbox(handle(), { table });
+    const packages = [packageOf('a', 450), packageOf('b', 60), packageOf('c', 2), packageOf('d', 1)];
+    for (const each of packages) await inbox.store(each);
+    expect(await contents(table)).toEqual({ whole: 4, rows: [] });
+    expect(await inbox.stats(new Date())).toMatchObject({ waiting: 513 });
+
+    const first = await inbox.claim({ limit: 2, now: new Date() });
+    expect(first.jobs.map(({ event }) => event.id)).toEqual(['a0', 'b0']);
+    const [rows, rest] = [packages.slice(0, 2).flat(), packages.slice(2).flat()].map((some) =>
+      some.map((one) => one.event.id),
+    );
+    expect(await contents(table)).toEqual({ whole: 2, rows });
+    expect(await inbox.stats(new Date())).toMatchObject({ waiting: 511, running: 2 });
+
+    for (const job of first.jobs) await inbox.complete(job, async () => 'done');
+    expect((await inbox.claim({ limit: 2, now: new Date() })).jobs.map(({ event }) => event.id)).toEqual(['a1', 'b1']);
+    expect((await contents(table)).whole).toBe(2);
+    expect((await inbox.claim({ limit: 2, now: new Date() })).jobs.map(({ event }) => event.id)).toEqual(['c0', 'd0']);
+    expect(await contents(table)).toEqual({ whole: 0, rows: [...(rows ?? []), ...(rest ?? [])] });
+  });
+
+  it('goes on to the packages behind a crowd that may not run', async () => {
+    const table = await freshTable(handle());
+    const inbox = postgresInbox(handle(), { table });
+    const blocked = await claimOne(inbox, 'head', 'k');
+    for (let number = 0; number < 4; number += 1) {
+      await inbox.store(Array.from({ length: 300 }, (_, index) => entry(`k${number}-${index}`, 'k')));
+    }
+    await inbox.store([entry('free', 'other')]);
+    const { jobs } = await inbox.claim({ limit: 1, now: new Date() });
+    expect(jobs.map(({ event }) => event.id)).toEqual(['free']);
+    await inbox.complete(blocked, async () => 'done');
+    expect((await inbox.claim({ limit: 1, now: new Date() })).jobs.map(({ event }) => event.id)).toEqual(['k0-0']);
+  });
+
+  it('leaves packages whole when taking them apart fails, and loses nothing of them', async () => {
+    const table = await freshTable(handle());
+    const inbox = postgresInbox(handle(), { table });
+    await inbox.store([entry('a', 'k'), entry('bad', 'k'), entry('c')]);
+    await handle().query(`alter table ${table} add constraint refusing check (id <> 'bad')`);
+    await expect(inbox.claim({ limit: 5, now: new Date() })).rejects.toThrow('refusing');
+    await expect(inbox.list({})).rejects.toThrow('refusing');
+    expect(await contents(table)).toEqual({ whole: 1, rows: [] });
+    await handle().query(`alter table ${table} drop constraint refusing`);
+    expect((await inbox.claim({ limit: 5, now: new Date() })).jobs.map(({ event }) => event.id)).toEqual(['a', 'c']);
+  });
+
+  it('tells which events were known already with the claim that finds it out, once', async () => {
+    const table = await freshTable(handle());
+    const inbox = postgresInbox(handle(), { table });
+    await inbox.store([entry('a'), entry('b')]);
+    expect(await inbox.store([entry('b'), entry('c'), entry('c')])).toEqual({ stored: 2, duplicates: 1 });
+    expect(await inbox.claim({ limit: 5, now: new Date() })).toMatchObject({ jobs: [{}, {}, {}], duplicates: 1 });
+    await inbox.store([entry('a')]);
+    expect((await inbox.list({})).items).toHaveLength(3);
+    expect(await inbox.claim({ limit: 5, now: new Date() })).toEqual({ jobs: [], nextDueAt: null, duplicates: 1 });
+    expect(await inbox.claim({ limit: 5, now: new Date() })).toEqual({ jobs: [], nextDueAt: null });
+  });
+
+  it('tells hooks and metrics of known events when it finds them', async () => {
+    const inbox = postgresInbox(handle(), { table: await freshTable(handle()) });
+    const told: number[] = [];
+    const counted: [string, number][] = [];
+    const metrics = metricHooks({
+      count: ({ name }, by) => void counted.push([name, by]),
+      observe: () => undefined,
+      gauge: () => undefined,
+    });
+    const hooks = { onDuplicates: ({ count }: { readonly count: number }) => void told.push(count) };
+    const handler = createHandler({ keys: { find: async () => undefined }, inbox, hooks, metrics });
+    await inbox.store([entry('a'), entry('b')]);
+    await inbox.store([entry('b'), entry('a'), entry('c')]);
+    await handler.drain();
+    expect(told).toEqual([2]);
+    expect(counted).toContainEqual(['bellhop_handler_events_duplicate_total', 2]);
+    expect((await inbox.list({ states: ['ignored'] })).items.map(({ event }) => event.id)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('replays behind packages that were stored before', async () => {
+    const inbox = postgresInbox(handle(), { table: await freshTable(handle()) });
+    await inbox.complete(await claimOne(inbox, 'old', 'k'), async () => 'done');
+    await inbox.store([entry('new', 'k')]);
+    expect(await inbox.replay({ ids: ['old'] }, new Date(), {})).toEqual({ count: 1 });
+    expect((await inbox.list({})).items.map(({ event }) => event.id)).toEqual(['new', 'old']);
+  });
 
   it('takes no name that is none, and no handle that is none', () => {
     for (const table of ['a b', 'Inbox', 'x;drop', '', 'a.b.c']) {
@@ -239,7 +315,7 @@ describe.skipIf(!postgresUrl())(`the inbox on PostgreSQL ${needsPostgres}`, () =
 
     it('refuses a package that the database refuses, whole, and none of those beside it', async () => {
       const table = await freshTable(sqlOf());
-      await sqlOf().unsafe(`alter table ${table} add check (id not like 'bad%')`);
+      await sqlOf().unsafe(`alter table ${table}_packages add check (ids not like '%bad%')`);
       const inbox = postgresInbox(sqlOf(), { table });
       const packages = [['a1', 'a2'], ['b1', 'bad', 'b2'], ['c1']];
       const results = await Promise.allSettled(packages.map((ids) => inbox.store(ids.map((id) => entry(id)))));

@@ -1,7 +1,11 @@
 // The inbox on the user's own PostgreSQL (14 or newer): `@bellhop/handler/postgres`. A listener's `ctx.tx` is the transaction
 // of the user's own library, and the mark that the event is done commits with it: what is written through it happens exactly
-// once. Several processes may share one inbox. Packages that arrive together are stored by one statement; a crash after it
-// loses nothing, as far as the server's `synchronous_commit` and `fsync` say so.
+// once. Several processes may share one inbox.
+//
+// A package is stored whole, as one row, with those that arrive at the same time: that is all the sender waits for. A claim
+// that finds too little to do makes rows of the oldest packages, in the database alone, and drops the ids that are known
+// (docs/adr/0005-packages-whole.md). A crash after the storing loses nothing, as far as the server's `synchronous_commit`
+// and `fsync` say so.
 import type { Inbox } from './inbox.ts';
 import type { PostgresHandle, TransactionOf } from './postgres-driver.ts';
 import { postgresDriver } from './postgres-driver.ts';
@@ -23,8 +27,11 @@ export interface PostgresInbox<Tx> extends Inbox<Tx> {
 }
 
 const defaultTable = 'bellhop_inbox';
-/** Packages stored together take one number of the sequence; their events share the room up to the next. */
+/** Packages that are taken apart together take one number of the sequence; their events share the room up to the next. */
 const seqStride = 1_048_576;
+/** Small packages are taken apart together, up to about so many events: a claim holds up other claims meanwhile. */
+const unpackEvents = 500;
+const unpackPackages = 64;
 /** One is prepared and sent while the other is written; more only contend for the same pages. */
 const maxWrites = 2;
 
@@ -56,7 +63,7 @@ export function postgresInboxSchema(options: Pick<PostgresInboxOptions, 'table'>
   return `${statements(tablesOf(options.table ?? defaultTable)).join(';\n\n')};\n`;
 }
 
-function statements({ inbox, nonces, marks, sequence }: Tables): string[] {
+function statements({ inbox, packages, nonces, marks, sequence }: Tables): string[] {
   const name = inbox.replace(/^.*\./, '');
   return [
     `create sequence if not exists ${sequence}`,
@@ -76,6 +83,25 @@ function statements({ inbox, nonces, marks, sequence }: Tables): string[] {
   closed_at bigint,               -- done, ignored, skipped
   note text                       -- last failure, or why it was skipped
 )`,
+    // The storage is set once: it takes a lock that would wait for every reader, such as a backup, at each start.
+    `do $$ begin
+  if to_regclass('${packages}') is null then
+    create table ${packages} (
+      seq bigint primary key,         -- order of storing
+      count integer not null,         -- of events
+      received_at bigint not null,    -- of the oldest, milliseconds since 1970
+      ids text not null,              -- this and the others: a line for each event
+      keys text not null,
+      types text not null,
+      events text not null,
+      times text not null
+    );
+    -- Kept for moments: compressing it would cost more than all the rest.
+    alter table ${packages} alter column ids set storage external, alter column keys set storage external,
+      alter column types set storage external, alter column events set storage external,
+      alter column times set storage external;
+  end if;
+end $$`,
     `create index if not exists ${name}_due on ${inbox} (due_at, seq) where state in ('waiting', 'running', 'retrying')`,
     `create index if not exists ${name}_key on ${inbox} (key, seq) where closed_at is null`,
     `create unique index if not exists ${name}_running on ${inbox} (key) where state = 'running'`,
@@ -96,7 +122,7 @@ function statements({ inbox, nonces, marks, sequence }: Tables): string[] {
   ];
 }
 
-function postgresDialect(database: Queries, { inbox, nonces, sequence }: Tables): Dialect {
+function postgresDialect(database: Queries, { inbox, packages: whole, nonces, sequence }: Tables): Dialect {
   return {
     rowLocks: true,
     skipLocked: 'for update skip locked',
@@ -111,22 +137,20 @@ function postgresDialect(database: Queries, { inbox, nonces, sequence }: Tables)
     },
 
     async insert(packages) {
-      const rows = packages.flat();
-      const lines = (column: (row: EventRow) => string | number): string => rows.map(column).join('\n');
+      const unique = packages.map((rows) => {
+        const ids = new Set<string>();
+        return rows.filter(({ id }) => !ids.has(id) && ids.add(id));
+      });
+      const rows = unique.flat();
+      if (rows.length === 0) return packages.map(() => 0);
       // Lists as lines: JSON and `columnText` have none, every handle can send a text, and no list is cheaper to take apart.
-      // In the order of ids, so that two batches with events in common never wait for one another.
-      const [stored] = await database.query(
-        `with batch as materialized (select nextval('${sequence}') * ${seqStride} as base),
-         stored as (
-           insert into ${inbox} (id, seq, key, type, event, state, received_at, due_at)
-           select g.id, batch.base + g.position, g.key, g.type, g.event, 'waiting', g.at::bigint, g.at::bigint
-           from batch, unnest(string_to_array($1, E'\\n'), string_to_array($2, E'\\n', E'\\x01'),
-             string_to_array($3, E'\\n'), string_to_array($4, E'\\n'), string_to_array($5, E'\\n'))
-             with ordinality as g(id, key, type, event, at, position)
-           order by g.id, g.position
-           on conflict (id) do nothing returning seq)
-         select string_agg((stored.seq - batch.base)::text, ',') from stored, batch`,
+      const lines = (column: (row: EventRow) => string | number): string => rows.map(column).join('\n');
+      await database.query(
+        `insert into ${whole} (seq, count, received_at, ids, keys, types, events, times)
+         values (nextval('${sequence}'), $1, $2, $3, $4, $5, $6, $7)`,
         [
+          rows.length,
+          Math.min(...rows.map(({ receivedAtMs }) => receivedAtMs)),
           lines(({ id }) => id),
           lines(({ key }) => key ?? '\u0001'),
           lines(({ type }) => type),
@@ -134,13 +158,32 @@ function postgresDialect(database: Queries, { inbox, nonces, sequence }: Tables)
           lines(({ receivedAtMs }) => receivedAtMs),
         ],
       );
-      const positions = new Set(String(stored?.[0] ?? '').split(','));
-      let position = 0;
-      return packages.map((each) => {
-        let count = 0;
-        for (const end = position + each.length; position < end; ) if (positions.has(String(++position))) count += 1;
-        return count;
-      });
+      return unique.map(({ length }) => length);
+    },
+
+    async unpack(queries) {
+      const [row] = await queries.query(
+        `with oldest as materialized (
+           select seq, ahead from (
+             select seq, sum(count) over (order by seq) - count as ahead
+             from (select seq, count from ${whole} order by seq limit ${unpackPackages}) few) counted
+           where ahead < ${unpackEvents}),
+         taken as (
+           delete from ${whole} p using oldest where p.seq = oldest.seq
+           returning oldest.ahead, p.count, p.ids, p.keys, p.types, p.events, p.times),
+         batch as materialized (select nextval('${sequence}') * ${seqStride} as base from taken limit 1),
+         added as (
+           insert into ${inbox} (id, seq, key, type, event, state, received_at, due_at)
+           select g.id, batch.base + taken.ahead + g.position, g.key, g.type, g.event, 'waiting', g.at::bigint, g.at::bigint
+           from batch, taken, unnest(string_to_array(taken.ids, E'\n'), string_to_array(taken.keys, E'\n', E'\x01'),
+             string_to_array(taken.types, E'\n'), string_to_array(taken.events, E'\n'), string_to_array(taken.times, E'\n'))
+             with ordinality as g(id, key, type, event, at, position)
+           order by taken.ahead, g.position
+           on conflict (id) do nothing returning 1)
+         select (select coalesce(sum(count), 0) from taken), (select count(*) from added)`,
+      );
+      const events = Number(row?.[0]);
+      return { events, duplicates: events - Number(row?.[1]) };
     },
 
     async nextBase(queries) {

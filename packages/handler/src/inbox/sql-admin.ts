@@ -2,7 +2,7 @@
 // event again puts it at the end of its key, so that there never are two that may run. The changes exclude claims.
 import { columnText, noteText } from './column-text.ts';
 import type { Inbox, InboxFilter, InboxItem, InboxState } from './inbox.ts';
-import type { Dialect, Queries, Row, SqlDatabase, Value } from './sql-database.ts';
+import type { Dialect, Queries, Row, SqlDatabase, Tables, Value } from './sql-database.ts';
 import { placeholders } from './sql-database.ts';
 import { eventOf } from './sql-inbox.ts';
 
@@ -11,6 +11,8 @@ type Admin = Pick<Inbox<unknown>, 'stats' | 'list' | 'blockedKeys' | 'retry' | '
 interface Surroundings {
   readonly now: () => number;
   readonly wakeNext: (queries: Queries, key: unknown) => Promise<void>;
+  /** Before anything that looks at rows which are not closed. */
+  readonly unpackAll: () => Promise<void>;
 }
 
 /** Rows changed by one statement; the locks of all of them are held until the end. */
@@ -20,9 +22,14 @@ const closed = `state in ('done', 'ignored', 'skipped')`;
 export function sqlAdmin(
   database: SqlDatabase<unknown>,
   dialect: Dialect,
-  table: string,
-  { now, wakeNext }: Surroundings,
+  { inbox: table, packages }: Tables,
+  { now, wakeNext, unpackAll }: Surroundings,
 ): Admin {
+  const whole =
+    dialect.unpack === undefined
+      ? ''
+      : `union all select 'waiting', sum(count), min(received_at), 0 from ${packages} having count(*) > 0`;
+
   async function count(filter: InboxFilter, states: string): Promise<number> {
     const { text, values } = where(filter);
     const [row] = await database.query(`select count(*) from ${table} where ${text} and ${states}`, values);
@@ -53,7 +60,7 @@ export function sqlAdmin(
     async stats(at) {
       const rows = await database.query(
         `select state, count(*), min(received_at), count(case when failed_at is not null then key end)
-         from ${table} where closed_at is null group by state`,
+         from ${table} where closed_at is null group by state ${whole}`,
       );
       const of = (column: number, ...states: string[]): number =>
         rows.filter((row) => states.includes(String(row[0]))).reduce((sum, row) => sum + Number(row[column]), 0);
@@ -70,14 +77,16 @@ export function sqlAdmin(
 
     async list({ states, limit = 100, after, ...filter }) {
       const { text, values } = where(filter);
+      const from = after === undefined ? undefined : positionOf(after);
+      await unpackAll();
       const terms = [text];
       if (states !== undefined) {
         const names = states.flatMap((state) => (state === 'waiting' ? ['waiting', 'behind'] : [state]));
         terms.push(names.length === 0 ? '1 = 0' : `state in (${placeholders(names.length, values.length)})`);
         values.push(...names);
       }
-      if (after !== undefined) {
-        values.push(positionOf(after));
+      if (from !== undefined) {
+        values.push(from);
         terms.push(`seq > $${values.length}`);
       }
       const rows = await database.query(
@@ -91,6 +100,7 @@ export function sqlAdmin(
     },
 
     async blockedKeys(limit) {
+      await unpackAll();
       const rows = await database.query(
         `select b.key, b.id, b.type, b.note, b.attempts, b.failed_at, b.due_at,
            (select count(*) from ${table} w where w.key = b.key and w.closed_at is null
@@ -113,6 +123,7 @@ export function sqlAdmin(
     },
 
     async retry(filter, at, { dryRun = false }) {
+      await unpackAll();
       if (dryRun) return { count: await count(filter, `state in ('retrying', 'parked')`) };
       return database.transaction(async (queries) => {
         await dialect.lock(queries, 'change');
@@ -126,6 +137,7 @@ export function sqlAdmin(
     },
 
     async replay(filter, _at, { dryRun = false }) {
+      await unpackAll();
       if (dryRun) return { count: await count(filter, closed) };
       return database.transaction(async (queries) => {
         await dialect.lock(queries, 'change');
@@ -133,8 +145,9 @@ export function sqlAdmin(
       });
     },
 
-    skip: (id, reason) =>
-      database.transaction(async (queries) => {
+    async skip(id, reason) {
+      await unpackAll();
+      return database.transaction(async (queries) => {
         await dialect.lock(queries, 'change');
         const [skipped] = await queries.query(
           `update ${table} set state = 'skipped', note = $1, closed_at = $2
@@ -144,7 +157,8 @@ export function sqlAdmin(
         if (skipped === undefined) return false;
         await wakeNext(queries, skipped[0]);
         return true;
-      }),
+      });
+    },
 
     async purge(doneBefore, { dryRun = false }) {
       const before = doneBefore.getTime();

@@ -25,6 +25,13 @@ export interface EventRow {
   readonly receivedAtMs: number;
 }
 
+export interface Unpacked {
+  /** 0: no package was left. */
+  readonly events: number;
+  /** Of these, known already. */
+  readonly duplicates: number;
+}
+
 export interface NonceRow {
   readonly keyId: string;
   readonly nonce: string;
@@ -39,8 +46,13 @@ export interface Dialect {
   lock(queries: Queries, what: 'claim' | 'change' | 'close'): Promise<void>;
   /** Batches written at the same time. */
   readonly maxWrites: number;
-  /** Stores all packages or none; returns how many events of each were new. Of an id that comes twice the first one counts. */
+  /**
+   * Stores all packages or none; returns how many events of each were new, as far as it is known before `unpack`. Of an id
+   * that comes twice the first one counts.
+   */
   insert(packages: readonly (readonly EventRow[])[]): Promise<readonly number[]>;
+  /** Where `insert` keeps packages whole: makes rows of the oldest of them. One at a time, under the lock of claims. */
+  unpack?(queries: Queries): Promise<Unpacked>;
   /** A number above every `seq` so far, with room for more than any one statement takes. */
   nextBase(queries: Queries): Promise<number>;
   /** Whether each was new. Does not wait for the disk. */
@@ -50,6 +62,8 @@ export interface Dialect {
 /** Names of tables; checked, because they become part of statements. */
 export interface Tables {
   readonly inbox: string;
+  /** Of a dialect that unpacks. */
+  readonly packages: string;
   readonly nonces: string;
   readonly marks: string;
   readonly sequence: string;
@@ -59,7 +73,13 @@ export function tablesOf(name: string): Tables {
   if (!/^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,49}$/.test(name)) {
     throw new TypeError('The table name has small letters, digits and underscores, 50 at most, and maybe a schema');
   }
-  return { inbox: name, nonces: `${name}_nonces`, marks: `${name}_marks`, sequence: `${name}_seq` };
+  return {
+    inbox: name,
+    packages: `${name}_packages`,
+    nonces: `${name}_nonces`,
+    marks: `${name}_marks`,
+    sequence: `${name}_seq`,
+  };
 }
 
 /** `$1, $2, …`, beginning after `taken` others. */

@@ -1,10 +1,11 @@
-// The inbox on a SQL database: one row an event, the same statements for PostgreSQL and SQLite.
+// The inbox on a SQL database: one row an event, the same statements for PostgreSQL and SQLite. What a dialect keeps as whole
+// packages at first comes after all rows in the order of storing; a claim that lacks work makes rows of it.
 //
 // A row's state is that of inbox.ts, and `behind`: a waiting event that was seen to have an open one of its key before it.
 // Claims look at what may run only (`due_at` of a running row is the end of its lease), so that a long queue behind one
 // failed event costs nothing: each of its rows is looked at once, becomes `behind`, and the end of its predecessor makes the
-// next one `waiting` again. Every key with open rows has one that is not `behind`; usually its oldest. (Of two packages stored
-// at the same time the one with the lower numbers may become visible later; an event that runs already then keeps its place.)
+// next one `waiting` again. Every key with open rows has one that is not `behind`: its oldest. For that rows become visible in
+// the order of their numbers, which they get under the lock of claims (PostgreSQL) or as the only writer (SQLite).
 //
 // Lock order: row of the event, then the lock of the dialect. Marking rows `behind` and closing an event must not overlap, or
 // a row could wait for a predecessor that is gone: claims take the lock exclusively, closings share it, each as the last
@@ -15,7 +16,7 @@ import { columnText, noteText } from './column-text.ts';
 import { groupCommit } from './group-commit.ts';
 import type { Inbox, InboxEvent, Job, Outcome } from './inbox.ts';
 import { sqlAdmin } from './sql-admin.ts';
-import type { Dialect, EventRow, Queries, SqlDatabase, Tables } from './sql-database.ts';
+import type { Dialect, EventRow, Queries, SqlDatabase, Tables, Unpacked } from './sql-database.ts';
 import { placeholders } from './sql-database.ts';
 import { sqlMarks } from './sql-marks.ts';
 import { sqlNonces } from './sql-nonces.ts';
@@ -57,6 +58,27 @@ export function sqlInbox<Tx>(
     maxWrites: dialect.maxWrites,
   });
 
+  /** Known ids that were found outside of a claim, to be told by the next one. */
+  let untoldDuplicates = 0;
+
+  /** Makes rows of all packages that are there now. */
+  async function unpackAll(): Promise<void> {
+    if (dialect.unpack === undefined) return;
+    const [row] = await database.query(`select count(*) from ${tables.packages}`);
+    // Each round takes at least one, and more may come all the time.
+    for (let left = Number(row?.[0]); left > 0; left -= 1) {
+      const { events, duplicates } = await database.transaction(async (queries) => {
+        await dialect.lock(queries, 'change');
+        return unpack(queries);
+      });
+      untoldDuplicates += duplicates;
+      if (events === 0) return;
+    }
+  }
+
+  const unpack = async (queries: Queries): Promise<Unpacked> =>
+    (await dialect.unpack?.(queries)) ?? { events: 0, duplicates: 0 };
+
   /** The next of the key may run. */
   async function wakeNext(queries: Queries, key: unknown): Promise<void> {
     if (typeof key !== 'string') return;
@@ -84,13 +106,10 @@ export function sqlInbox<Tx>(
   async function claimRows(queries: Queries, limit: number, nowMs: number): Promise<Job[]> {
     const jobs: Job[] = [];
     while (jobs.length < limit) {
-      // A running row whose lease is over is the one that runs of its key, whatever became visible before it meanwhile.
       const seen = await queries.query(
         `select c.id, case
-           when c.key is null or c.state = 'running' then 1
-           when exists (select 1 from ${table} e where e.key = c.key and e.seq < c.seq
+           when c.key is not null and exists (select 1 from ${table} e where e.key = c.key and e.seq < c.seq
              and e.closed_at is null and e.state in ('waiting', 'running', 'retrying')) then 0
-           when exists (select 1 from ${table} r where r.key = c.key and r.state = 'running') then 0
            else 1 end
          from ${table} c
          where c.state in ('waiting', 'running', 'retrying') and c.due_at <= $1
@@ -146,23 +165,33 @@ export function sqlInbox<Tx>(
       return { stored, duplicates: events.length - stored };
     },
 
-    claim: ({ limit, now: claimedAt }) =>
-      // A claim that a power cut undoes is none: nothing waits for the disk while all others wait for the claim.
-      database.transaction(
-        async (queries) => {
-          const nowMs = claimedAt.getTime();
-          await dialect.lock(queries, 'claim');
-          const jobs = await claimRows(queries, limit, nowMs);
-          if (jobs.length > 0) return { jobs, nextDueAt: null };
-          const [next] = await queries.query(
-            `select min(due_at) from ${table} where state = 'retrying' and due_at > $1`,
-            [nowMs],
-          );
-          const dueAt = next?.[0] ?? null;
-          return { jobs, nextDueAt: dueAt === null ? null : new Date(Number(dueAt)) };
-        },
-        { isDurable: false },
-      ),
+    async claim({ limit, now: claimedAt }) {
+      const nowMs = claimedAt.getTime();
+      for (;;) {
+        // A claim that a power cut undoes is none: nothing waits for the disk while all others wait for the claim.
+        const { unpacked, ...result } = await database.transaction(
+          async (queries) => {
+            await dialect.lock(queries, 'claim');
+            const jobs = await claimRows(queries, limit, nowMs);
+            const unpacked = jobs.length < limit ? await unpack(queries) : { events: 0, duplicates: 0 };
+            if (unpacked.events > 0) jobs.push(...(await claimRows(queries, limit - jobs.length, nowMs)));
+            if (jobs.length > 0) return { jobs, nextDueAt: null, unpacked };
+            const [next] = await queries.query(
+              `select min(due_at) from ${table} where state = 'retrying' and due_at > $1`,
+              [nowMs],
+            );
+            const dueAt = next?.[0] ?? null;
+            return { jobs, nextDueAt: dueAt === null ? null : new Date(Number(dueAt)), unpacked };
+          },
+          { isDurable: false },
+        );
+        untoldDuplicates += unpacked.duplicates;
+        if (result.jobs.length === 0 && unpacked.events > 0) continue;
+        const duplicates = untoldDuplicates;
+        untoldDuplicates = 0;
+        return duplicates > 0 ? { ...result, duplicates } : result;
+      }
+    },
 
     async complete(job, work) {
       try {
@@ -234,7 +263,7 @@ export function sqlInbox<Tx>(
       return Math.max(swept.length, forgotten.length) === sweepBatch;
     },
 
-    ...sqlAdmin(database, dialect, table, { now, wakeNext }),
+    ...sqlAdmin(database, dialect, tables, { now, wakeNext, unpackAll }),
   };
 }
 

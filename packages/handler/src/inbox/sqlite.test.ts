@@ -85,6 +85,21 @@ describe('the inbox in SQLite', () => {
     });
   });
 
+  it('tells each of the packages that come at once what was new in it, the first one first', async () => {
+    const inbox = open(freshFile());
+    const packages = [['a', 'b'], ['b', 'c', 'c'], ['c'], [], ['d']];
+    const results = await Promise.all(packages.map((ids) => inbox.store(ids.map((id) => entry(id)))));
+    expect(results).toEqual([
+      { stored: 2, duplicates: 0 },
+      { stored: 1, duplicates: 2 },
+      { stored: 0, duplicates: 1 },
+      { stored: 0, duplicates: 0 },
+      { stored: 1, duplicates: 0 },
+    ]);
+    const { items } = await inbox.list({});
+    expect(items.map(({ event }) => event.id)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
   it('stores while a listener runs that has not yet used tx, and after the one that has', async () => {
     const inbox = open(freshFile());
     const [job] = await claimed(inbox, 'a');
