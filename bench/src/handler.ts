@@ -29,6 +29,8 @@ const sizes: readonly (readonly [perPackage: number, packages: number])[] = [
   [100, 160],
 ];
 const overHttpSize = 100;
+/** Received and processed to the end, which takes a transaction for each event. */
+const processedEvents = 1_600;
 /** Sent before the clock runs: connections and prepared statements are there after it. */
 const warmUp = 2 * concurrency;
 
@@ -56,6 +58,7 @@ export const handler: Benchmark = {
             run: async () => ({ packagesPerSecond: await rawPostgres(bed, deliveries, verifier(deliveries)) }),
           },
           { name: `PostgreSQL, ${size}`, run: () => onPostgres(bed, deliveries, inProcess) },
+          { name: `PostgreSQL to the end, ${size}`, run: () => onPostgres(bed, first(deliveries), toTheEnd(bed)) },
           ...(deliveries.perPackage === overHttpSize
             ? [{ name: `PostgreSQL over HTTP, ${size}`, run: () => onPostgres(bed, deliveries, overHttp) }]
             : []),
@@ -182,6 +185,36 @@ const inProcess: Receive = async (inbox, deliveries) => {
   await assertStored(inbox, deliveries);
   return { packagesPerSecond, eventsPerSecond: packagesPerSecond * deliveries.perPackage };
 };
+
+/** A listener that does nothing, ten at a time. */
+const toTheEnd =
+  (bed: Bed): Receive =>
+  async (inbox, deliveries) => {
+    const { keys, now, list, perPackage } = deliveries;
+    let processed = 0;
+    const webhooks = createHandler({ keys, inbox, now }).on('*', () => {
+      processed += 1;
+    });
+    const databaseBefore = await bed.databaseCpuMicros();
+    const ownBefore = process.cpuUsage();
+    const seconds = await timed(async () => {
+      await inFlight(list, concurrency, async (delivery) => void (await webhooks.receive(delivery)));
+      await webhooks.drain();
+    });
+    const own = process.cpuUsage(ownBefore);
+    const events = list.length * perPackage;
+    if (processed !== events) throw new Error(`${processed} events were processed.`);
+    const databaseMicros = (await bed.databaseCpuMicros()) - databaseBefore;
+    return {
+      eventsPerSecond: events / seconds,
+      handlerCpuMicrosPerEvent: (own.user + own.system) / events,
+      databaseCpuMicrosPerEvent: databaseMicros / events,
+    };
+  };
+
+function first(deliveries: Deliveries): Deliveries {
+  return { ...deliveries, list: deliveries.list.slice(0, Math.ceil(processedEvents / deliveries.perPackage)) };
+}
 
 const overHttp: Receive = async (inbox, deliveries) => {
   const webhooks = await receiver(inbox, deliveries);
