@@ -340,6 +340,22 @@ describe('throttling', () => {
     }
   });
 
+  it('asks the database nothing for a call beyond the allowance', async () => {
+    const slow = await startApi({ config: { throttle: { requestsPerSecond: 0.001, burst: 1 } } });
+    try {
+      const tenant = await slow.tenant();
+      const call = () => slow.call({ target: '/events-acceptor-service/health', tenant });
+      expect((await call()).status).toBe(200);
+      // Nobody gets at the keys any more: whoever asked for one would wait.
+      await slow.database.transaction(async (locked) => {
+        await locked.query('lock table tenant_keys in access exclusive mode');
+        expect((await call()).status).toBe(429);
+      });
+    } finally {
+      await slow.close();
+    }
+  });
+
   it('limits each operator token on its own, and never publishing', async () => {
     let atMs = nowMs;
     const limits = { requestsPerSecond: 0.5, burst: 3 };

@@ -49,4 +49,15 @@ describe('the throttle', () => {
     throttle.giveBack('a');
     expect([throttle.take('a'), throttle.take('a')]).toEqual([undefined, 1]);
   });
+
+  it('says beforehand what a call would have to wait, and takes nothing for that', () => {
+    let atMs = 0;
+    const throttle = createThrottle({ requestsPerSecond: 0.5, burst: 1, now: () => atMs });
+    expect([throttle.wait('a'), throttle.wait('a'), throttle.take('a')]).toEqual([undefined, undefined, undefined]);
+    expect([throttle.wait('a'), throttle.take('a'), throttle.wait('b')]).toEqual([2, 2, undefined]);
+    atMs += 1_000;
+    expect(throttle.wait('a')).toBe(1);
+    atMs += 1_000;
+    expect([throttle.wait('a'), throttle.take('a')]).toEqual([undefined, undefined]);
+  });
 });
