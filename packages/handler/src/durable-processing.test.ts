@@ -187,7 +187,7 @@ describe('replay', () => {
     const handler = handlerOn(memoryInbox());
     await expect(handler.inbox.replay({})).rejects.toThrow(TypeError);
     await expect(handler.inbox.skip('a', '')).rejects.toThrow(TypeError);
-    expect(() => handler.inbox.list({ limit: 0 })).toThrow(TypeError);
+    await expect(handler.inbox.list({ limit: 0 })).rejects.toThrow(TypeError);
   });
 });
 

@@ -27,6 +27,15 @@ export interface InboxAdmin {
   purge(filter: { readonly doneBefore: Date }, options?: Rehearsal): Promise<Counted>;
 }
 
+/** What each criterion must be. */
+const criteria: Readonly<Record<keyof InboxFilter, readonly [(value: unknown) => boolean, string]>> = {
+  ids: [(value) => Array.isArray(value) && value.every(isText), 'a list of event ids'],
+  type: [isText, 'a type, or a category and .*'],
+  key: [isText, 'a text'],
+  since: [isDate, 'a Date'],
+  until: [isDate, 'a Date'],
+};
+
 type Administered = Omit<Inbox<unknown>, 'complete'>;
 
 /** Processes that run listeners look once a second for what was opened again. */
@@ -38,8 +47,9 @@ export function inboxAdmin(
   const at = (): Date => new Date(now());
   return {
     stats: () => inbox.stats(at()),
-    list(options = {}) {
+    async list(options = {}) {
       assertLimit(options.limit);
+      assertFilter(options, ['states', 'limit', 'after']);
       return inbox.list(options);
     },
     blockedKeys({ limit = 100 } = {}) {
@@ -47,11 +57,13 @@ export function inboxAdmin(
       return inbox.blockedKeys(limit);
     },
     async retry(filter, options = {}) {
+      assertFilter(filter);
       const counted = await inbox.retry(filter, at(), options);
       wake();
       return counted;
     },
     async replay(filter, options = {}) {
+      assertFilter(filter);
       if (Object.values(filter).every((criterion) => criterion === undefined)) {
         throw new TypeError('replay() needs ids, a type, a key, since or until');
       }
@@ -67,6 +79,28 @@ export function inboxAdmin(
     },
     purge: ({ doneBefore }, options = {}) => inbox.purge(doneBefore, options),
   };
+}
+
+/** For callers without types: a misspelt criterion would be none, and mean everything. */
+function assertFilter(filter: InboxFilter, others: readonly string[] = []): void {
+  for (const [name, value] of Object.entries(filter)) {
+    if (others.includes(name) || value === undefined) continue;
+    const [, [isRight, what] = []] = Object.entries(criteria).find(([criterion]) => criterion === name) ?? [];
+    if (isRight === undefined) {
+      throw new TypeError(
+        `There is no criterion ${name}: there are ${[...Object.keys(criteria), ...others].join(', ')}`,
+      );
+    }
+    if (!isRight(value)) throw new TypeError(`${name} must be ${what}`);
+  }
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
+}
+
+function isDate(value: unknown): boolean {
+  return value instanceof Date && !Number.isNaN(value.getTime());
 }
 
 function assertLimit(limit = 1): void {
