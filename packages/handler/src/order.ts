@@ -21,9 +21,15 @@ const named: Readonly<Record<OrderName, (event: WebhookEvent) => string | null>>
 };
 
 export function keyBy<E>(order: Order<E>): (event: E & WebhookEvent) => string | null {
-  if (typeof order === 'function') return order;
+  if (typeof order === 'function') return (event) => checked(order(event));
   if (Object.hasOwn(named, order)) return named[order];
   throw new TypeError(`order is 'object', 'webhook', 'user', 'none' or a function, not ${JSON.stringify(order)}`);
+}
+
+/** For callers without types: each inbox would fail in its own way, or not at all. */
+function checked(key: string | null): string | null {
+  if (key === null || typeof key === 'string') return key;
+  throw new TypeError(`The order function must give a string or null, not ${JSON.stringify(key) ?? typeof key}`);
 }
 
 function objectKey(event: WebhookEvent): string | null {

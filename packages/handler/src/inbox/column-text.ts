@@ -7,8 +7,11 @@ const maxPlainLength = 512;
 
 export function columnText(text: string): string {
   // A text that looks like a hash is hashed as well, so that two texts never become one.
-  if (text !== '' && text.length <= maxPlainLength && !/[\u0000-\u001f\u007f]|^sha256:/.test(text)) return text;
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+  if (text !== '' && text.length <= maxPlainLength && !/[\u0000-\u001f\u007f\p{Surrogate}]|^sha256:/u.test(text))
+    return text;
+  // Half a surrogate pair has no UTF-8: two of them would become the same text.
+  const encoding = /\p{Surrogate}/u.test(text) ? 'utf16le' : 'utf8';
+  return `sha256:${createHash('sha256').update(text, encoding).digest('hex')}`;
 }
 
 /** What people read: shortened, without NUL. */
