@@ -35,6 +35,8 @@ export interface HandlerOptions {
   readonly retry?: RetryOptions;
   /** Default `block`: retries have no end, because giving up an event lets later ones of its key overtake it. */
   readonly onExhausted?: OnExhausted;
+  /** After this a running listener is told of (`onSlow`), once. Default 60,000. */
+  readonly slowListenerMs?: number;
   /** The path and query that the sender called, when a proxy in between changes them. */
   readonly publicTarget?: (url: string) => string;
   readonly hooks?: Hooks;
@@ -74,16 +76,23 @@ export function createHandler<Tx>(
 
 function assemble<Tx>(options: HandlerOptions, inbox: Inbox<Tx>): Handler<Tx> {
   const { maxBodyBytes = 2 * 1024 * 1024, concurrency = 10, now = Date.now, order = 'object' } = options;
+  const { slowListenerMs = 60_000 } = options;
   if (!Number.isSafeInteger(maxBodyBytes) || maxBodyBytes < 1)
     throw new TypeError('maxBodyBytes must be a positive integer');
   if (!Number.isSafeInteger(concurrency) || concurrency < 1)
     throw new TypeError('concurrency must be a positive integer');
+  if (!Number.isSafeInteger(slowListenerMs) || slowListenerMs < 1 || slowListenerMs > 2_147_483_647)
+    throw new TypeError('slowListenerMs must be a positive integer, 2,147,483,647 at most');
 
-  const keyOf = keyBy(order);
+  const ownOrder = keyBy(order);
   const hooks = guarded(options.hooks ?? {}, options.metrics);
   const listeners = createListeners<Tx>({ retry: options.retry, onExhausted: options.onExhausted });
   const policy = retryPolicy(options.retry, options.onExhausted);
-  const processor = createProcessor({ inbox, listeners, concurrency, policy, now, hooks });
+  const keyOf = (event: WebhookEvent): string | null => {
+    const wanted = listeners.keyOf(event);
+    return wanted === undefined ? ownOrder(event) : wanted;
+  };
+  const processor = createProcessor({ inbox, listeners, concurrency, policy, keyOf, slowListenerMs, now, hooks });
   let isStarted = false;
   let isProcessed = false;
   let storedPackages = 0;
@@ -95,10 +104,7 @@ function assemble<Tx>(options: HandlerOptions, inbox: Inbox<Tx>): Handler<Tx> {
     maxBodyBytes,
     now,
     publicTarget: options.publicTarget ?? ((url: string) => url),
-    keyOf: (event: WebhookEvent) => {
-      const own = listeners.keyOf(event);
-      return own === undefined ? keyOf(event) : own;
-    },
+    keyOf,
     store: async (events: Parameters<Inbox<Tx>['store']>[0]) => {
       const result = await inbox.store(events);
       storedPackages += 1;

@@ -1,6 +1,6 @@
 // The facts of hooks.ts as `node:diagnostics_channel` events, for tools that must not be wired in: `bellhop.handler.received`,
-// `.duplicates`, `.rejected`, `.processed`, `.failed`, `.parked` and `.inbox-error`, of all handlers of the process. Costs
-// nothing while nobody subscribes.
+// `.duplicates`, `.rejected`, `.processed`, `.failed`, `.parked`, `.slow` and `.inbox-error`, of all handlers of the process.
+// Costs nothing while nobody subscribes.
 import type { Channel } from 'node:diagnostics_channel';
 import { channel } from 'node:diagnostics_channel';
 import type { Hooks } from './hooks.ts';
@@ -12,6 +12,7 @@ const channels: Readonly<Record<keyof Hooks, Channel>> = {
   onProcessed: channel('bellhop.handler.processed'),
   onFailed: channel('bellhop.handler.failed'),
   onParked: channel('bellhop.handler.parked'),
+  onSlow: channel('bellhop.handler.slow'),
   onInboxError: channel('bellhop.handler.inbox-error'),
 };
 

@@ -1,7 +1,8 @@
 // What the handler tells about itself, for logs and metrics. Facts only: ids, types, reasons from closed sets; never a body,
 // a header or the contents of an event. Hooks are called and not awaited; one that throws becomes a process warning and
-// changes nothing. The same facts go to the channels of diagnostics.ts. Where nobody listens, a failing listener and a failing
-// inbox are warned about, and the first refusal for each reason, so that nothing goes wrong in silence.
+// changes nothing. The same facts go to the channels of diagnostics.ts. Where nobody listens, a failing or slow listener and a
+// failing inbox are warned about, the first refusal for each reason and the first ignored event, so that nothing goes wrong in
+// silence.
 import { publish } from './diagnostics.ts';
 import type { Outcome } from './inbox/inbox.ts';
 import type { RejectReason } from './reject-reason.ts';
@@ -32,6 +33,8 @@ export interface Hooks {
   onFailed?(fact: EventFact & { readonly error: unknown; readonly retryAt: Date }): void;
   /** An event was given up: a dead letter, kept with its error; its key goes on. */
   onParked?(fact: EventFact & { readonly error: unknown }): void;
+  /** A listener has been running for `runningMs` and still runs; its key waits behind it. Told once a run. */
+  onSlow?(fact: EventFact & { readonly runningMs: number }): void;
   /** The inbox failed while processing; what was stored is safe and is tried again. */
   onInboxError?(fact: { readonly operation: InboxOperation; readonly error: unknown }): void;
 }
@@ -65,6 +68,7 @@ export function guarded(hooks: Hooks, metrics: Hooks = {}): Required<Hooks> {
       attempt(name, fact, pick(metrics)?.bind(metrics));
       attempt(name, fact, pick(hooks)?.bind(hooks) ?? otherwise);
     };
+  let isIgnoredTold = false;
   // Strangers must not fill a log; and a stop is no news.
   const told = new Set<RejectReason>(['stopping']);
   return {
@@ -82,7 +86,29 @@ export function guarded(hooks: Hooks, metrics: Hooks = {}): Required<Hooks> {
         }
       },
     ),
-    onProcessed: call('onProcessed', (from) => from.onProcessed),
+    onProcessed: call(
+      'onProcessed',
+      (from) => from.onProcessed,
+      ({ type, id, outcome }) => {
+        if (outcome !== 'ignored' || isIgnoredTold) return;
+        isIgnoredTold = true;
+        warn(
+          `${type} is ignored: no listener asks for it (event ${id}). A fallback makes that a choice, a replay brings it ` +
+            'back. Told once; onProcessed hears of all',
+          'BELLHOP_EVENT_IGNORED',
+        );
+      },
+    ),
+    onSlow: call(
+      'onSlow',
+      (from) => from.onSlow,
+      ({ type, id, runningMs }) => {
+        warn(
+          `The listener for ${type} has been running for ${Math.round(runningMs / 1000)} s (event ${id}); what has its key waits`,
+          'BELLHOP_LISTENER_SLOW',
+        );
+      },
+    ),
     onFailed: call(
       'onFailed',
       (from) => from.onFailed,

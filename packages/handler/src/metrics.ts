@@ -33,6 +33,7 @@ const rejected = metric('packages_rejected_total', 'Requests refused, by reason'
 const processed = metric('events_processed_total', 'Events processed', 'type', 'outcome');
 const failed = metric('listener_failures_total', 'Runs of a listener that failed', 'type');
 const parked = metric('events_parked_total', 'Events given up as dead letters', 'type');
+const slow = metric('listeners_slow_total', 'Runs of a listener that took longer than slowListenerMs', 'type');
 const inboxErrors = metric('inbox_errors_total', 'Failures of the inbox while processing', 'operation');
 const duration = metric('processing_seconds', 'Time a listener took, with its transaction', 'type');
 const lag = metric('lag_seconds', 'Time from receiving an event to having processed it', 'type');
@@ -62,6 +63,7 @@ export function metricHooks(sink: MetricSink): Hooks {
     },
     onFailed: ({ type }) => sink.count(failed, 1, { type: known(type) }),
     onParked: ({ type }) => sink.count(parked, 1, { type: known(type) }),
+    onSlow: ({ type }) => sink.count(slow, 1, { type: known(type) }),
     onInboxError: ({ operation }) => sink.count(inboxErrors, 1, { operation }),
   };
 }

@@ -1,7 +1,7 @@
 // The named orders: which events share a key, and that it is the order in which they run.
 import { eventTypes, example } from '@bellhop/events';
 import { describe, expect, it } from 'vitest';
-import { createHandler } from './index.ts';
+import { createHandler, memoryInbox } from './index.ts';
 import { keyBy } from './order.ts';
 import { createSender, eventOf } from './sender.fixture.ts';
 
@@ -87,6 +87,37 @@ describe('the order of a handler', () => {
     expect((await handler.receive({ method: 'POST', url: '/hook', headers, body })).status).toBe(500);
     expect(rejected).toEqual([['internal_error', new Error('of the order')]]);
     expect(await handler.inbox.list()).toEqual({ items: [] });
+  });
+
+  it('that gives no string and no null is refused by its name, whatever the inbox', async () => {
+    const rejected: unknown[] = [];
+    const order: () => string = JSON.parse.bind(undefined, '5');
+    const handler = createHandler({
+      keys: sender.keys,
+      order,
+      hooks: { onRejected: ({ cause }) => rejected.push(String(cause)) },
+    });
+    const { headers, body } = await sender.prepare('/hook', [eventOf('ORDER.NEW')]);
+    expect((await handler.receive({ method: 'POST', url: '/hook', headers, body })).status).toBe(500);
+    expect(rejected).toEqual(['TypeError: The order function must give a string or null, not 5']);
+  });
+
+  it('is warned about once where listeners would want another one than who received', async () => {
+    const inbox = memoryInbox();
+    const receiver = createHandler({ keys: sender.keys, inbox });
+    const events = [eventOf('ORDER.NEW'), eventOf('ORDER.FILLED')];
+    const { headers, body } = await sender.prepare('/hook', events);
+    expect((await receiver.receive({ method: 'POST', url: '/hook', headers, body })).status).toBe(200);
+    const warnings: unknown[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    const worker = createHandler({ keys: sender.keys, inbox }).on('*', { order: ({ type }) => type }, () => undefined);
+    await worker.drain();
+    await new Promise(setImmediate);
+    process.off('warning', onWarning);
+    expect(warnings).toMatchObject([
+      { code: 'BELLHOP_ORDER_DIFFERS', message: expect.stringContaining('would get the key ORDER.') },
+    ]);
   });
 
   it('of a name that there is not is refused at once', () => {

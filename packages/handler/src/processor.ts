@@ -6,13 +6,17 @@
 //      └───────stop───────┘   `drain` pumps also while stopped, until nothing is due and nothing runs
 //
 // Beside that the pump lets the inbox sweep what is beyond retention, one small batch at a time, and a timer renews the claims
-// of what runs long, where the inbox wants that.
+// of what runs long, where the inbox wants that. A listener that does not end is told of, and left alone by a stop: its
+// event goes back to the inbox, and nothing of it keeps the process.
 //
 // A wake during a claim makes the pump claim once more, so that nothing stored meanwhile is overlooked.
+import type { WebhookEvent } from '@bellhop/events';
 import type { RetryPolicy } from './back-off.ts';
 import { ParkError } from './back-off.ts';
 import type { EventFact, Hooks, InboxOperation } from './hooks.ts';
-import { messageOf } from './hooks.ts';
+import { messageOf, warn } from './hooks.ts';
+import { Abandoned } from './inbox/abandoned.ts';
+import { columnText } from './inbox/column-text.ts';
 import type { Inbox, Job, Outcome } from './inbox/inbox.ts';
 import type { Listeners } from './listeners.ts';
 
@@ -21,6 +25,9 @@ export interface ProcessorOptions<Tx> {
   readonly listeners: Listeners<Tx>;
   readonly concurrency: number;
   readonly policy: RetryPolicy;
+  /** The key that an event would get here. */
+  readonly keyOf: (event: WebhookEvent) => string | null;
+  readonly slowListenerMs: number;
   readonly now: () => number;
   readonly hooks: Required<Hooks>;
 }
@@ -49,7 +56,7 @@ interface Drain {
 }
 
 export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
-  const { inbox, listeners, policy, now, hooks } = options;
+  const { inbox, listeners, policy, slowListenerMs, now, hooks } = options;
   const concurrency = Math.min(options.concurrency, inbox.maxConcurrency ?? options.concurrency);
   const running = new Set<Promise<void>>();
   const claims = new Set<Job>();
@@ -57,6 +64,8 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
   let sweepDueAt = Number.NEGATIVE_INFINITY;
   const drains = new Set<Drain>();
   let abort = new AbortController();
+  let abandon = new AbortController();
+  let isOrderTold = false;
   let isStarted = false;
   let pumping: Promise<void> | undefined;
   let isWoken = false;
@@ -141,16 +150,18 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
     if (inbox.renew !== undefined && inbox.leaseMs !== undefined) {
       renewing ??= setInterval(renew, Math.max(1, inbox.leaseMs / 3));
     }
-    const work = run(job, abort.signal).finally(() => {
+    const work = run(job, abort.signal, abandon.signal).finally(() => {
       running.delete(work);
       claims.delete(job);
-      if (claims.size === 0) {
-        clearInterval(renewing);
-        renewing = undefined;
-      }
+      if (claims.size === 0) endRenewing();
       wake();
     });
     running.add(work);
+  }
+
+  function endRenewing(): void {
+    clearInterval(renewing);
+    renewing = undefined;
   }
 
   function renew(): void {
@@ -159,7 +170,31 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
     });
   }
 
-  async function run(job: Job, signal: AbortSignal): Promise<void> {
+  /** Who received the event gave it another key than this process would: its order is not the one that listeners ask for. */
+  function compareOrder({ event, key }: Job): void {
+    if (isOrderTold) return;
+    const wanted = orderOf(event);
+    if (wanted === undefined || key === wanted || (wanted !== null && key === columnText(wanted))) return;
+    isOrderTold = true;
+    const [stored, own] = [key, wanted].map((each) => (each === null ? 'no key' : `the key ${each}`));
+    warn(
+      `${event.type} ${event.id} was stored with ${stored} and would get ${own} here. The order is decided where an event is ` +
+        'received: create the handler with the same order and listeners there. Told once',
+      'BELLHOP_ORDER_DIFFERS',
+    );
+  }
+
+  function orderOf(event: WebhookEvent): string | null | undefined {
+    try {
+      return options.keyOf(event);
+    } catch {
+      // Such an event is refused when it is received; one that was stored is processed.
+      return undefined;
+    }
+  }
+
+  async function run(job: Job, signal: AbortSignal, abandoned: AbortSignal): Promise<void> {
+    compareOrder(job);
     const { event, key, attempt, replay, receivedAt } = job;
     const fact: EventFact = { id: event.id, type: event.type, key, attempt };
     const { maxAttempts, delayMs } = listeners.policyOf(event) ?? policy;
@@ -169,11 +204,13 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
     }
     const listener = listeners.find(event);
     const startedAt = performance.now();
+    const slow = setTimeout(() => hooks.onSlow({ ...fact, runningMs: slowListenerMs }), slowListenerMs).unref();
     let outcome: Outcome = 'ignored';
     try {
       const isMine = await inbox.complete(job, async (tx, marks) => {
         if (listener === undefined) return outcome;
-        await listener({ tx, attempt, replay, receivedAt, signal, idempotencyKey: event.id, marks });
+        const work = listener({ tx, attempt, replay, receivedAt, signal, idempotencyKey: event.id, marks });
+        await unless(abandoned, Promise.resolve(work));
         outcome = 'done';
         return outcome;
       });
@@ -186,6 +223,8 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
       const retryAt = new Date(now() + delayMs(attempt, error));
       hooks.onFailed({ ...fact, error, retryAt });
       return settle('fail', () => inbox.fail(job, { error: messageOf(error), retryAt }));
+    } finally {
+      clearTimeout(slow);
     }
   }
 
@@ -223,6 +262,7 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
       if (isStarted) return;
       isStarted = true;
       if (abort.signal.aborted) abort = new AbortController();
+      if (abandon.signal.aborted) abandon = new AbortController();
       unsubscribe = inbox.subscribe?.(wake);
       wake();
     },
@@ -238,9 +278,22 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
       endDrains((waiting) => waiting.reject(new Error('The handler was stopped before its inbox was drained')));
       if (inTime) return;
       abort.abort(new Error('The handler is stopping'));
+      if (await within(abortGraceMs, Promise.allSettled(running))) return;
+      abandon.abort();
       await within(abortGraceMs, Promise.allSettled(running));
+      endRenewing();
     },
   };
+}
+
+/** What the work gives, or a rejection when the signal comes first. */
+function unless<T>(abandoned: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const give = (): void => reject(new Abandoned());
+    abandoned.addEventListener('abort', give, { once: true });
+    work.then(resolve, reject).finally(() => abandoned.removeEventListener('abort', give));
+    if (abandoned.aborted) give();
+  });
 }
 
 /** Whether the work ended within the time; what it rejects with counts as an end. */

@@ -1,6 +1,8 @@
 // The handles that people have for PostgreSQL, as one: a Pool of `pg`, a `sql` of postgres.js, or PGlite. Described by the
 // little that is needed of them, so that none is a dependency. Statements run with rows as lists and, in a transaction, at
 // read committed: after a lock was waited for, the next statement must see what was committed meanwhile.
+import { warn } from '../hooks.ts';
+import { Abandoned } from './abandoned.ts';
 import type { Queries, Row, SqlDatabase, Value } from './sql-database.ts';
 
 interface PgQuery {
@@ -22,6 +24,8 @@ interface PgClientLike extends PgQueryable {
 /** `new Pool()` of pg. */
 export interface PgPoolLike extends PgQueryable {
   connect(): Promise<PgClientLike>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  listenerCount(event: 'error'): number;
   readonly options: { readonly max?: number | undefined };
 }
 
@@ -68,14 +72,31 @@ export interface PostgresDriver extends SqlDatabase<unknown> {
 }
 
 export function postgresDriver(handle: PostgresHandle): PostgresDriver {
-  if ('unsafe' in handle && 'begin' in handle) return fromPostgresJs(handle);
-  if ('waitReady' in handle && 'transaction' in handle) return fromPglite(handle);
-  if ('connect' in handle && 'query' in handle) return fromPgPool(handle);
+  const isHandle = (typeof handle === 'object' && handle !== null) || typeof handle === 'function';
+  if (isHandle && 'unsafe' in handle && 'begin' in handle) return fromPostgresJs(handle);
+  if (isHandle && 'waitReady' in handle && 'transaction' in handle) return fromPglite(handle);
+  // A Client of pg can connect and query as well; it has no `totalCount`, and one connection is not enough.
+  if (isHandle && 'connect' in handle && 'query' in handle && 'totalCount' in handle) return fromPgPool(handle);
   throw new TypeError('postgresInbox() takes a Pool of pg, the sql of postgres.js, or a PGlite');
 }
 
 /** One connection to store with and one to claim with stay free. */
 const spared = (max: number): number => Math.max(1, max - 2);
+
+const heard = new WeakSet<PgPoolLike>();
+
+/**
+ * An idle connection that the server ends (a restart does) is an error event of the pool, and unheard it ends the process. The
+ * pool drops that connection and makes another one when it is needed, so that a warning is enough where nobody else listens.
+ */
+function hearErrors(pool: PgPoolLike): void {
+  if (heard.has(pool)) return;
+  heard.add(pool);
+  pool.on('error', (error) => {
+    if (pool.listenerCount('error') > 1) return;
+    warn(`A connection of the inbox broke: ${error.message}`, 'BELLHOP_INBOX_CONNECTION');
+  });
+}
 
 function fromPgPool(pool: PgPoolLike): PostgresDriver {
   const on = (queryable: PgQueryable): Queries => ({
@@ -83,6 +104,8 @@ function fromPgPool(pool: PgPoolLike): PostgresDriver {
       return (await queryable.query({ text, values: [...values], rowMode: 'array' })).rows;
     },
   });
+
+  hearErrors(pool);
 
   return {
     ...on(pool),
@@ -103,12 +126,18 @@ function fromPgPool(pool: PgPoolLike): PostgresDriver {
         await queries.query('commit');
         return result;
       } catch (error) {
+        if (error instanceof Abandoned) {
+          broken = error;
+          throw error;
+        }
+        // What pg says of a connection that is gone hides why it went.
+        const reason = broken === undefined ? error : new Error(broken.message, { cause: error });
         await on(client)
           .query('rollback')
           .catch((unusable: Error) => {
             broken ??= unusable;
           });
-        throw error;
+        throw reason;
       } finally {
         client.removeListener('error', onError);
         client.release(broken);

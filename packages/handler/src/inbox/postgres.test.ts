@@ -172,6 +172,10 @@ describe('the inbox on PGlite', () => {
     }
     // @ts-expect-error for callers without types
     expect(() => postgresInbox({})).toThrow(TypeError);
+    for (const none of ['postgres://', undefined, null, new pg.Client()]) {
+      // @ts-expect-error for callers without types
+      expect(() => postgresInbox(none)).toThrow('takes a Pool of pg');
+    }
     expect(() => postgresInbox(handle(), { leaseMs: 0 })).toThrow(TypeError);
   });
 });
