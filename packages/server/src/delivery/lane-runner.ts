@@ -301,7 +301,7 @@ export class LaneRunner {
   /** One POST. Undefined: it was not made, because the lane was moved, stopped or lost its lease before. */
   async #attempt({ packageId, cut, attempt }: LaneSend, signal: AbortSignal, dueMs: number): Promise<Evidence> {
     await this.#records.room();
-    let [asked, eventCount, bytes] = [false, 0, 0];
+    let [asked, posted, eventCount, bytes] = [false, false, 0, 0];
     const body = async (): Promise<Uint8Array | undefined> => {
       asked = true;
       const events = await this.#reader.eventsOf(cut);
@@ -311,14 +311,18 @@ export class LaneRunner {
         this.#stopping = true;
         this.#around.lost();
       }
-      if (signal.aborted || this.#stopping) return undefined;
+      if (signal.aborted || this.#stopping || !this.enabled) return undefined;
       const built = buildPackage(events, this.webhookId);
       [eventCount, bytes] = [events.length, built.length];
       return built;
     };
     // As it is at this moment: a PATCH applies to the next attempt.
     const { url } = this.#lane.config;
-    const mayPost = () => this.#around.leaseHeld();
+    const mayPost = (): boolean => {
+      const may = this.#around.leaseHeld() && this.enabled;
+      posted ||= may;
+      return may;
+    };
     const { clientId } = this;
     const posting = this.#around.sender.post({ url, clientId, body, signal, mayPost, suspect: this.#suspect });
     setImmediate(() => {
@@ -326,7 +330,7 @@ export class LaneRunner {
     });
     const outcome = await posting;
     if (!asked && judge(outcome) !== 'aborted') await body();
-    if (eventCount === 0) return undefined;
+    if (eventCount === 0 || (!posted && judge(outcome) === 'aborted')) return undefined;
     this.#around.observer?.attempted(
       outcome.ok ? 'ok' : outcome.reason,
       eventCount,

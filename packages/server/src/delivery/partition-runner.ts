@@ -52,7 +52,7 @@ export class PartitionRunner {
   #readTo: number;
   /** Known to be committed up to here: a read that comes back short has seen all of it. */
   #committedTo = 0;
-  #reloads = new Map<string, Promise<void>>();
+  #reloads = new Map<string, Promise<boolean>>();
   #stopping = false;
   #starting: Promise<void> = Promise.resolve();
 
@@ -76,7 +76,7 @@ export class PartitionRunner {
       checkpoint: () => this.#checkpoint,
       leaseHeld: options.leaseHeld,
       lost: options.onLost,
-      reload: (webhookId) => this.reload(webhookId),
+      reload: (webhookId) => void this.reload(webhookId),
       onError: (error, webhookId) => options.onError(error, `webhook ${webhookId}`),
       observer: options.observer,
     };
@@ -124,27 +124,37 @@ export class PartitionRunner {
     this.#tailing ??= this.#tail();
   }
 
-  /** A webhook's row may have changed: its lane reads it again. One read at a time per webhook. */
-  reload(webhookId: string): void {
-    if (this.#stopping) return;
+  /**
+   * A webhook's row may have changed: its lane reads it again. One read at a time per webhook. True: the lane
+   * does as the row says; false: it could not be read.
+   */
+  async reload(webhookId: string): Promise<boolean> {
+    if (this.#stopping) return false;
     // While the partition starts its lanes are not all there yet: a reload in between would make one of them twice.
     const previous = this.#reloads.get(webhookId) ?? this.#starting.catch(() => {});
     const next = previous
       .then(() => this.#reload(webhookId))
-      .catch((error: unknown) => this.#options.onError(error, `webhook ${webhookId}`))
+      .then(
+        () => true,
+        (error: unknown) => {
+          this.#options.onError(error, `webhook ${webhookId}`);
+          return false;
+        },
+      )
       .finally(() => {
         if (this.#reloads.get(webhookId) === next) this.#reloads.delete(webhookId);
       });
     this.#reloads.set(webhookId, next);
+    return next;
   }
 
   /** What the table says of this partition's enabled webhooks: a lane that differs reads its row again. */
   compare(versions: ReadonlyMap<string, string>): void {
     for (const [webhookId, version] of versions) {
-      if (this.#lanes.get(webhookId)?.version !== version) this.reload(webhookId);
+      if (this.#lanes.get(webhookId)?.version !== version) void this.reload(webhookId);
     }
     for (const lane of this.#lanes.values()) {
-      if (lane.enabled && !versions.has(lane.webhookId)) this.reload(lane.webhookId);
+      if (lane.enabled && !versions.has(lane.webhookId)) void this.reload(lane.webhookId);
     }
   }
 

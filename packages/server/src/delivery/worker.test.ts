@@ -2,10 +2,12 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freshDatabase, needsPostgres, postgresUrl } from '../../../../test/support/postgres.ts';
+import { followChange } from '../api/webhook-change.ts';
 import { createPostgresLog } from '../log/postgres-log.ts';
 import type { Database } from '../store/database.ts';
 import { openPglite } from '../store/pglite.ts';
 import { openPostgres } from '../store/postgres.ts';
+import { createSignals } from '../store/signals.ts';
 import { type Receiver, startDelivery, startReceiver } from './delivery.fixture.ts';
 
 const databases = [
@@ -138,6 +140,43 @@ for (const { name, skip, open } of databases) {
       await receiver.until(() => receiver.delivered().length === 3);
       expect(receiver.delivered()).toEqual([...first, ...queued]);
     });
+
+    it.each(['disabled', 'deleted'] as const)(
+      'begins no POST to what was %s once the call that did it is answered, also in another process',
+      async (change) => {
+        const elsewhere = await createSignals(database);
+        // The embedded database has one process.
+        const signals = database.kind === 'postgres' ? elsewhere : delivery.signals;
+        const tenant = await delivery.tenant();
+        const webhook = await delivery.webhook(tenant, receiver.url, { max: 100 });
+        for (let round = 0; round < 10; round += 1) {
+          await delivery.publish(
+            tenant,
+            Array.from({ length: 100 }, () => 'A.A'),
+          );
+        }
+        await receiver.until(() => receiver.packages.length > 20);
+        await database.query(
+          change === 'deleted'
+            ? 'delete from webhooks where id = $1'
+            : `update webhooks set version = version + 1, enabled = false,
+                 cursor = coalesce(cursor, (select checkpoint from partitions where id = partition)) where id = $1`,
+          [webhook],
+        );
+        await followChange({ database, signals }, [{ partition: 0, webhookId: webhook }]);
+        const count = receiver.packages.length;
+        expect(count).toBeLessThan(1_000);
+        // A whole delay of somebody else: time for hundreds.
+        const other = await startReceiver();
+        const otherTenant = await delivery.tenant();
+        await delivery.webhook(otherTenant, other.url);
+        await delivery.publish(otherTenant, ['A.A']);
+        await other.until(() => other.packages.length === 1);
+        expect(receiver.packages.length).toBeLessThanOrEqual(count + 1);
+        await elsewhere.close();
+        await other.close();
+      },
+    );
 
     it('settles caught-up webhooks at the checkpoint', async () => {
       const tenant = await delivery.tenant();

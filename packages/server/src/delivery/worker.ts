@@ -72,7 +72,10 @@ export class Worker {
     const { signals } = this.#options;
     this.#unsubscribe.push(
       signals.onAppended((partition, stored) => this.#partitions.get(partition)?.wake(stored?.upTo, stored)),
-      signals.onWebhookChanged(({ partition, webhookId }) => this.#partitions.get(partition)?.reload(webhookId)),
+      signals.onWebhookChanged((hint) => {
+        const reloaded = this.#partitions.get(hint.partition)?.reload(hint.webhookId);
+        void reloaded?.then((isRead) => isRead && signals.webhookFollowed(hint));
+      }),
       signals.onReconnected(() => void this.#compare().catch(this.#report)),
     );
     const first = this.#round();

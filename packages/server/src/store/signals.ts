@@ -3,7 +3,8 @@
 //
 // A hint may be lost with the process that owed it or while a connection is down: whoever waits for one also looks by
 // itself, at events once a second, at webhooks after a reconnect and every half minute, at signing keys after a reconnect
-// and every minute. Nothing depends on it but speed.
+// and every minute. Nothing depends on it but speed. Who hears of a changed webhook says when its lane follows the change, so
+// that the API can wait for that before it answers.
 
 import { EventEmitter } from 'node:events';
 import type { StoredBatch } from '../log/event-log.ts';
@@ -12,6 +13,8 @@ import type { Database } from './database.ts';
 export interface WebhookHint {
   readonly partition: number;
   readonly webhookId: string;
+  /** Another process said it, and waits for `webhookFollowed`. */
+  readonly isRemote?: boolean;
 }
 
 export interface Signals {
@@ -21,6 +24,9 @@ export interface Signals {
   /** After a commit that changed, created or deleted a webhook, moved its cursor, or asked for a retry. */
   webhookChanged(hint: WebhookHint): void;
   onWebhookChanged(listener: (hint: WebhookHint) => void): () => void;
+  /** The webhook's lane does as the change says from now on. */
+  webhookFollowed(hint: WebhookHint): void;
+  onWebhookFollowed(listener: (webhookId: string) => void): () => void;
   /** After a commit that withdrew a signing key or made another one active. */
   signingKeysChanged(): void;
   onSigningKeysChanged(listener: () => void): () => void;
@@ -32,8 +38,8 @@ export interface Signals {
 const channel = 'bellhop_hints';
 const coalesceMs = 10;
 const retryMs = 1_000;
-/** NOTIFY payloads end at 8,000 bytes; a webhook hint takes under 50. */
-const maxHintsPerMessage = 100;
+/** NOTIFY payloads end at 8,000 bytes; a webhook hint takes under 50, and so does its answer. */
+const maxHintsPerMessage = 70;
 
 export async function createSignals(
   database: Database,
@@ -42,6 +48,7 @@ export async function createSignals(
   const emitter = new EventEmitter().setMaxListeners(0);
   const partitions = new Set<number>();
   const webhooks = new Map<string, number>();
+  const followed = new Set<string>();
   let owesKeys = false;
   let timer: NodeJS.Timeout | undefined;
   let sending: Promise<void> = Promise.resolve();
@@ -53,13 +60,14 @@ export async function createSignals(
   const unlisten = remote ? await database.listen(channel, receive, () => emitter.emit('reconnected')) : async () => {};
 
   function receive(payload: string): void {
-    const [from, appended = '', changed = '', keys = ''] = payload.split(' ');
+    const [from, appended = '', changed = '', keys = '', answers = ''] = payload.split(' ');
     if (from === origin) return;
     for (const partition of appended.split(',').filter(Boolean)) emitter.emit('appended', Number(partition));
     for (const item of changed.split(',').filter(Boolean)) {
       const [partition = '', webhookId = ''] = item.split(':');
-      emitter.emit('webhook', { partition: Number(partition), webhookId });
+      emitter.emit('webhook', { partition: Number(partition), webhookId, isRemote: true });
     }
+    for (const webhookId of answers.split(',').filter(Boolean)) emitter.emit('followed', webhookId);
     if (keys !== '') emitter.emit('keys');
   }
 
@@ -78,9 +86,11 @@ export async function createSignals(
     partitions.clear();
     owesKeys = false;
     for (const [webhookId] of changed) webhooks.delete(webhookId);
-    if (webhooks.size > 0) schedule();
+    const answers = [...followed].slice(0, maxHintsPerMessage);
+    for (const webhookId of answers) followed.delete(webhookId);
+    if (webhooks.size > 0 || followed.size > 0) schedule();
     const named = changed.map(([id, partition]) => `${partition}:${id}`).join(',');
-    const payload = `${origin} ${appended.join(',')} ${named}${keys ? ' keys' : ''}`;
+    const payload = `${origin} ${appended.join(',')} ${named} ${keys ? 'keys' : ''} ${answers.join(',')}`;
     try {
       await database.notify(channel, payload);
     } catch (error) {
@@ -88,6 +98,7 @@ export async function createSignals(
       // Owed until it is sent, unless the process ends first.
       for (const partition of appended) partitions.add(partition);
       for (const [id, partition] of changed) webhooks.set(id, partition);
+      for (const id of answers) followed.add(id);
       owesKeys ||= keys;
       schedule(retryMs);
     }
@@ -111,6 +122,16 @@ export async function createSignals(
     onWebhookChanged(listener) {
       emitter.on('webhook', listener);
       return () => emitter.off('webhook', listener);
+    },
+    webhookFollowed({ webhookId, isRemote }) {
+      emitter.emit('followed', webhookId);
+      if (!isRemote) return;
+      followed.add(webhookId);
+      schedule();
+    },
+    onWebhookFollowed(listener) {
+      emitter.on('followed', listener);
+      return () => emitter.off('followed', listener);
     },
     signingKeysChanged() {
       emitter.emit('keys');

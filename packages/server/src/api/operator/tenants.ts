@@ -18,6 +18,7 @@ import { uuidSchema } from '../ids.ts';
 import { isStorableText } from '../input.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
+import { followChange } from '../webhook-change.ts';
 import { decodeCursor, page, pageQuery, pageSchema } from './paging.ts';
 
 const defaultScopes = ['webhooks:admin', 'webhooks:read'] as const;
@@ -71,7 +72,7 @@ export function noTenant(clientId: string): Answer {
 }
 
 export function tenantRoutes(deps: ApiDependencies): Route[] {
-  const { database, signals, config } = deps;
+  const { database, config } = deps;
   const createSchema: z.ZodType<CreateBody> = config.dev
     ? z.strictObject({ ...createFields, ...devFields })
     : z.strictObject(createFields);
@@ -211,7 +212,10 @@ export function tenantRoutes(deps: ApiDependencies): Route[] {
           return owned;
         });
         if (!webhooks) return noTenant(clientId);
-        for (const { id, partition } of webhooks) signals.webhookChanged({ partition, webhookId: id });
+        await followChange(
+          deps,
+          webhooks.map(({ id, partition }) => ({ partition, webhookId: id })),
+        );
         return { status: 204 };
       },
     }),

@@ -22,6 +22,7 @@ import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
+import { followChange } from '../webhook-change.ts';
 import { operatorWebhookSchema } from './webhook-view.ts';
 import { noWebhook, readOperatorWebhook, webhookParams } from './webhooks.ts';
 
@@ -48,10 +49,10 @@ const replaySchema = z.strictObject({
 type Target = { readonly ok: true; readonly offset: number } | { readonly ok: false; readonly answer: Answer };
 
 export function webhookActionRoutes(deps: ApiDependencies): Route[] {
-  const { database, signals, testTrigger } = deps;
+  const { database, testTrigger } = deps;
 
-  const changed = (row: { readonly partition: number; readonly id: string }): void =>
-    signals.webhookChanged({ partition: row.partition, webhookId: row.id });
+  const changed = (row: { readonly partition: number; readonly id: string }): Promise<void> =>
+    followChange(deps, [{ partition: row.partition, webhookId: row.id }]);
 
   const audit = (
     tx: Queryable,
@@ -99,7 +100,7 @@ export function webhookActionRoutes(deps: ApiDependencies): Route[] {
           done = before;
           return result;
         });
-        if (done) changed(done);
+        if (done) await changed(done);
         return answer;
       },
     });
@@ -149,7 +150,7 @@ export function webhookActionRoutes(deps: ApiDependencies): Route[] {
           done = row;
           return result;
         });
-        if (done) changed(done);
+        if (done) await changed(done);
         return answer;
       },
     }),
@@ -202,7 +203,7 @@ export function webhookActionRoutes(deps: ApiDependencies): Route[] {
           moved = row;
           return result;
         });
-        if (moved) changed(moved);
+        if (moved) await changed(moved);
         return answer;
       },
     }),
@@ -252,7 +253,7 @@ export function webhookActionRoutes(deps: ApiDependencies): Route[] {
           },
         );
         if (!moved) return noWebhook(id);
-        changed(row);
+        await changed(row);
         return answer;
       },
     }),

@@ -12,6 +12,7 @@ import { uuidSchema } from '../ids.ts';
 import { isStorableText } from '../input.ts';
 import { problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
+import { followChange } from '../webhook-change.ts';
 
 const maxWebhooks = 1_000;
 
@@ -40,7 +41,7 @@ const applies: Readonly<Record<Action, { enabled: boolean; blocked?: boolean }>>
 };
 
 export function webhookBulkRoutes(deps: ApiDependencies): Route[] {
-  const { database, signals } = deps;
+  const { database } = deps;
 
   /** Undefined: there was nothing to do. */
   async function act(action: Action, id: string, actor: string): Promise<PositionRow | undefined> {
@@ -98,14 +99,17 @@ export function webhookBulkRoutes(deps: ApiDependencies): Route[] {
           const body = { dry_run: true, webhook_ids: found.slice(0, maxWebhooks), more: found.length > maxWebhooks };
           return { status: 200, body };
         }
-        const done: string[] = [];
+        const done: { readonly partition: number; readonly webhookId: string }[] = [];
         for (const id of new Set(ids)) {
           const row = await act(action, id, actor);
           if (!row) continue;
-          done.push(id);
-          signals.webhookChanged({ partition: row.partition, webhookId: id });
+          done.push({ partition: row.partition, webhookId: id });
         }
-        return { status: 200, body: { dry_run: false, webhook_ids: done, more: false } };
+        await followChange(deps, done);
+        return {
+          status: 200,
+          body: { dry_run: false, webhook_ids: done.map(({ webhookId }) => webhookId), more: false },
+        };
       },
     }),
   ];

@@ -17,6 +17,7 @@ import type { ApiDependencies, UrlPolicy } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route, type Tenant } from '../route.ts';
+import { followChange } from '../webhook-change.ts';
 import { problemResponses } from './problem-responses.ts';
 import {
   defaultDelay,
@@ -41,16 +42,15 @@ async function refusedTarget(targets: UrlPolicy, url: string | undefined): Promi
 }
 
 export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
-  const { database, signals, targets, now, testTrigger } = deps;
+  const { database, targets, now, testTrigger } = deps;
   const input = webhookInput(targets);
 
   async function exists({ webhook_id }: z.infer<typeof params>, tenant: Tenant | undefined): Promise<boolean> {
     return (await findWebhook(database, caller(tenant).clientId, webhook_id)) !== undefined;
   }
 
-  const changed = (row: WebhookRow): void => {
-    signals.webhookChanged({ partition: row.partition, webhookId: row.id });
-  };
+  const changed = (row: WebhookRow): Promise<void> =>
+    followChange(deps, [{ partition: row.partition, webhookId: row.id }]);
 
   const audit = (
     tx: Queryable,
@@ -180,7 +180,7 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
           return after;
         });
         if (!row) return unknownWebhook();
-        changed(row);
+        await changed(row);
         return { status: 200, body: showWebhook(row) };
       },
     }),
@@ -208,7 +208,7 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
           return before;
         });
         if (!deleted) return unknownWebhook();
-        changed(deleted);
+        await changed(deleted);
         return { status: 204 };
       },
     }),
