@@ -9,6 +9,7 @@ import {
   eventTypes,
   example,
   isInstant,
+  type UndeliveredEvent,
 } from './index.ts';
 import { validateEvent } from './validate.ts';
 
@@ -148,6 +149,92 @@ describe('example', () => {
     if (first !== undefined) Reflect.set(first.object, 'status', 'CHANGED');
     expect(catalogueExample('ORDER')?.object['status']).toBe('NEW');
     expect(catalogueExample('ORDERS')).toBeUndefined();
+  });
+});
+
+// Examples of one object contradicted each other: of NEW and FILLED of an order the second was older every other time, and they
+// named two users and two times of creation.
+describe('examples about one object', () => {
+  const category = (type: string) => type.split('.')[0] ?? '';
+  const type = fc.constantFrom(...eventTypes);
+  const story = type.chain((first) =>
+    fc.array(fc.constantFrom(...eventTypes.filter((other) => category(other) === category(first))), {
+      minLength: 2,
+      maxLength: 6,
+    }),
+  );
+  const told = (types: readonly EventType[], options: ExampleOptions): UndeliveredEvent<string, object>[] => {
+    const events: UndeliveredEvent<string, object>[] = [];
+    for (const next of types) events.push(example(next, { ...options, after: events }));
+    return events;
+  };
+
+  it('with the same objectId refer to the same things, and a later one is not older', () => {
+    for (let round = 0; round < 50; round += 1) {
+      const [placed, filled] = [1, 2].map((at) =>
+        example(at === 1 ? 'ORDER.NEW' : 'ORDER.FILLED', { objectId: ORDER_ID, now: () => 1.7e12 + at }),
+      );
+      expect(filled?.object).toMatchObject({ user_id: placed?.object.user_id, account_id: placed?.object.account_id });
+      expect(compareInstants(placed?.object.updated_at ?? '', filled?.object.updated_at ?? '')).toBeLessThan(0);
+    }
+    const other = example('ORDER.NEW', { objectId: example('ORDER.NEW').object.id });
+    expect(other.object.user_id).not.toBe(example('ORDER.NEW', { objectId: ORDER_ID }).object.user_id);
+  });
+
+  it('after each other are valid, grow in time and keep what is fixed, also when the clock stands still', () => {
+    fc.assert(
+      fc.property(story, fc.integer(), fc.boolean(), (types, seed, stands) => {
+        let nowMs = Date.UTC(2026, 5);
+        const events = told(types, { now: () => (stands ? nowMs : nowMs++), random: seeded(seed) });
+        const last = new Map<string, string>();
+        for (const [at, event] of events.entries()) {
+          expect(validateEvent(event, { as: 'published' }), event.type).toEqual({ ok: true });
+          for (const [name, text] of Object.entries({ ...event.object, event_created_at: event.created_at })) {
+            if (typeof text !== 'string') continue;
+            const before = last.get(name);
+            if (name.endsWith('_id') || name === 'id' || name === 'created_at') expect(text).toBe(before ?? text);
+            if ((name === 'updated_at' || name === 'event_created_at') && before !== undefined)
+              expect(compareInstants(before, text), `${types.slice(0, at + 1)} ${name}`).toBeLessThan(0);
+            last.set(name, text);
+          }
+          const instants = [field(event.object, 'created_at'), field(event.object, 'updated_at'), event.created_at]
+            .filter((text) => typeof text === 'string')
+            .filter(isInstant);
+          expect([...instants].sort(compareInstants)).toEqual(instants);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('never run ahead of the clock by more than a millisecond', () => {
+    const events = told(Array<EventType>(500).fill('ORDER.FILLED'), { now: () => 1.7e12 });
+    expect(Date.parse(events.at(-1)?.created_at ?? '')).toBe(1.7e12);
+    expect(new Set(events.map(({ object }) => field(object, 'updated_at'))).size).toBe(500);
+  });
+
+  it('keep what was set and left out before, and change what their type changes', () => {
+    const placed = example('ORDER.NEW', {
+      set: { quantity: '12.5', client_reference: 'mine', user_instrument_fit_acknowledgement: undefined },
+    });
+    const filled = example('ORDER.FILLED', { after: [placed] });
+    expect(filled.object).toMatchObject({ quantity: '12.5', client_reference: 'mine', status: 'FILLED' });
+    expect('user_instrument_fit_acknowledgement' in filled.object).toBe(false);
+    expect(filled.object.executions[0]?.order_id).toBe(placed.object.id);
+    const cancelled = example('ORDER.CANCELLED', { after: [placed] });
+    expect('cancellation_reason' in example('ORDER.PROCESSING', { after: [placed, cancelled] }).object).toBe(false);
+    expect(example('ORDER.FILLED', { after: [placed], set: { quantity: '1' } }).object.quantity).toBe('1');
+  });
+
+  it('go on over an event of another shape or of a type that nobody knows', () => {
+    const created = example('USER.CREATED');
+    const failed = example('USER.DATA_CHANGE_FAILED', { after: [created] });
+    expect(failed.object).toEqual({ user_id: created.object.id, reason: 'Address could not be verified' });
+    const unheard = { ...failed, type: 'USER.UNHEARD_OF', object: { id: created.object.id } };
+    const { object } = example('USER.ACTIVATED', { after: [created, failed, unheard] });
+    expect(object).toMatchObject({ id: created.object.id, created_at: created.object.created_at, status: 'ACTIVE' });
+    const placed = example('ORDER.NEW');
+    expect(example('ORDER_CANCELLATION.REJECTED', { after: [placed] }).object.order_id).toBe(placed.object.id);
   });
 });
 

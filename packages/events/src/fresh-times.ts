@@ -2,7 +2,7 @@
 // becomes `latestMs`, the others keep their distance to it; what stood at midnight, at a month's or a year's edge
 // stays there. Birth dates do not move. Expects a private copy: fills it in place.
 import { isPlain, type Plain } from './fresh-ids.ts';
-import { isInstant } from './instant.ts';
+import { isInstant, parseInstant } from './instant.ts';
 
 const DAY_MS = 86_400_000;
 const DATE = /^\d{4}-\d\d-\d\d$/;
@@ -37,6 +37,15 @@ export function moveTimes(object: Plain, { exampleMs, latestMs, ageMs }: Move): 
     anchorMs,
     latestMs,
   );
+}
+
+/** `ms` as an instant, or, where that is not later than `before`, one microsecond after it: databases keep no less. */
+export function laterThan(before: unknown, ms: number): string {
+  const nanos = typeof before === 'string' ? parseInstant(before) : undefined;
+  if (nanos === undefined || BigInt(Math.floor(ms)) * 1_000_000n > nanos) return new Date(ms).toISOString();
+  const micros = nanos / 1_000n + 1n;
+  const rest = String(micros % 1_000n).padStart(3, '0');
+  return new Date(Number(micros / 1_000n)).toISOString().replace('Z', `${rest}Z`);
 }
 
 function collect(holder: Plain | unknown[], slots: Slot[]): void {
