@@ -2,7 +2,8 @@
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { eventTypes } from '@bellhop/events';
+import { fileURLToPath } from 'node:url';
+import { compareInstants, eventTypes } from '@bellhop/events';
 import { validateEvent } from '@bellhop/events/validate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bellhop } from '../program.fixture.ts';
@@ -20,6 +21,25 @@ const jsonLines = (text: string) =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
+
+interface Told {
+  readonly created_at: string;
+  readonly object: Readonly<Record<string, string>>;
+}
+
+function expectOneLife(events: readonly Told[]): void {
+  for (const name of ['id', 'user_id', 'account_id', 'created_at']) {
+    expect(new Set(events.map(({ object }) => object[name])).size, name).toBe(1);
+  }
+  for (const [at, { created_at, object }] of events.entries()) {
+    const before = events[at - 1];
+    const updated = object['updated_at'] ?? '';
+    expect(compareInstants(updated, created_at)).toBeLessThanOrEqual(0);
+    if (before === undefined) continue;
+    expect(compareInstants(before.created_at, created_at)).toBeLessThan(0);
+    expect(compareInstants(before.object['updated_at'] ?? '', updated)).toBeLessThan(0);
+  }
+}
 
 describe('bellhop trigger', () => {
   it('makes a valid event of every type of the catalogue', () => {
@@ -109,6 +129,34 @@ describe('bellhop trigger', () => {
     expect(largest.bytes).toBeGreaterThan(1_000_000);
     await writeFile(file, 'steps: [{ type: ORDER.NEW, set: { id: "$\x7bnobody.id}" } }]');
     expect((await service.cli('trigger', '--scenario', file)).stderr).toMatch(/step 1: \$\{nobody\.id\} leads nowhere/);
+  });
+
+  // The state FILLED was older than PROCESSING, so that latest() dropped it, and the user and account were others each time.
+  it('makes the events of one object in its order of life, whoever the object is', async () => {
+    const planned = async (...args: readonly string[]) =>
+      jsonLines((await ended(['trigger', ...args, '--dry-run'], {}, service.folder)).stdout);
+    const file = fileURLToPath(new URL('../../../../docs/how-to/order-lifecycle.yaml', import.meta.url));
+    const steps = await planned('--scenario', file);
+    const [placed] = steps;
+    const orders = steps
+      .filter(({ object }) => object.id === placed.object.id)
+      .sort((a, b) => compareInstants(a.created_at, b.created_at));
+    expect(orders.map(({ type }) => type)).toEqual([
+      'ORDER.NEW',
+      'ORDER.PROCESSING',
+      'ORDER.FILLED',
+      'ORDER.FILLED_UNHEARD_OF',
+    ]);
+    expect(Date.parse(orders[1].object.updated_at) - Date.parse(orders[0].object.updated_at)).toBeGreaterThanOrEqual(
+      200,
+    );
+    expectOneLife(orders);
+    expectOneLife(await planned('ORDER.FILLED', '--count', '200', '--same-key'));
+    expectOneLife(await planned('ORDER.FILLED', '--count', '3', '--object-id', placed.object.id));
+    const brewed = await planned('COFFEE.BREWED', '--unknown', '--count', '3', '--same-key');
+    expect(new Set(brewed.map(({ object }) => object.id)).size).toBe(1);
+    const [first, second] = await planned('ORDER.FILLED', '--count', '2');
+    expect(second.object.user_id).not.toBe(first.object.user_id);
   });
 
   it('without an operator token ends with 4', async () => {

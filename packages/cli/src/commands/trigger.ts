@@ -58,8 +58,14 @@ export async function trigger(type: string | undefined, flags: TriggerFlags, con
     })),
     ...(flags.unset ?? []).map((path) => ({ path: path.replace(/^object\./, ''), to: { value: undefined } })),
   ];
-  const objectId = flags.objectId ?? (flags.sameKey ? crypto.randomUUID() : undefined);
-  const next = (): UndeliveredEvent => makeEvent({ type: wanted, set, objectId, allowUnknown: flags.unknown });
+  const { objectId, sameKey, unknown: allowUnknown } = flags;
+  const areAboutOne = sameKey === true || objectId !== undefined;
+  let before: readonly UndeliveredEvent[] = [];
+  const next = (): UndeliveredEvent => {
+    const event = makeEvent({ type: wanted, set, objectId, allowUnknown, after: before });
+    if (areAboutOne) before = [event];
+    return event;
+  };
   const first = next();
   if (flags.dryRun) {
     for (let made = 0; made < count; made++) context.output.line(JSON.stringify(made === 0 ? first : next()));

@@ -5,6 +5,7 @@
 import {
   categoryOf,
   ExampleError,
+  type ExampleOptions,
   eventTypes,
   example,
   isEventType,
@@ -27,6 +28,9 @@ export interface EventWish {
   readonly type: string;
   readonly set: readonly Assignment[];
   readonly objectId?: string | undefined;
+  /** The events about the same object so far, oldest first: this one is a later state of it. */
+  readonly after?: readonly UndeliveredEvent[];
+  readonly now?: () => number;
   /** A type that nobody knows is made up instead of refused. */
   readonly allowUnknown?: boolean | undefined;
 }
@@ -37,16 +41,17 @@ export function makeEvent(wish: EventWish): UndeliveredEvent {
   const texts = new Map(wish.set.flatMap(({ path, to }) => ('text' in to ? [[path, to.text] as const] : [])));
   for (;;) {
     try {
-      return example(wish.type, {
-        set: Object.fromEntries(values),
-        ...(wish.objectId === undefined ? {} : { objectId: wish.objectId }),
-      });
+      return example(wish.type, { ...optionsOf(wish), set: Object.fromEntries(values) });
     } catch (error) {
       if (!(error instanceof ExampleError)) throw error;
       if (error.code === 'invalid_value' && readAsJson(error, texts, values)) continue;
       throw wrongSet(error, wish.type);
     }
   }
+}
+
+function optionsOf({ objectId, after = [], now = Date.now }: EventWish): ExampleOptions {
+  return { after, now, ...(objectId === undefined ? {} : { objectId }) };
 }
 
 /** True when some refused text could be read as JSON: worth another try. */
@@ -93,19 +98,24 @@ function wrongSet(error: ExampleError, type: string): CliError {
   return usageError(`${more.join('; ') || error.message}.`, `See the example: bellhop trigger ${type} --dry-run`);
 }
 
-function unknownEvent({ type, allowUnknown, objectId, set }: EventWish): UndeliveredEvent {
+function unknownEvent(wish: EventWish): UndeliveredEvent {
+  const { type, allowUnknown, objectId, set, after = [], now = Date.now } = wish;
   if (!isWellFormedType(type)) throw usageError(`${type} is no event type: CATEGORY.ACTION.`, nearTypes(type));
   if (!allowUnknown)
     throw usageError(
       `The catalogue has no event type ${type}.${nearTypes(type)}`,
       'To send it all the same: --unknown',
     );
-  const object: Record<string, unknown> = { id: objectId ?? crypto.randomUUID() };
+  // Nobody knows what an unknown type changes: all but its times is as it was.
+  const known = after.findLast((event) => isEventType(event.type));
+  const event = known === undefined ? undefined : example(known.type, optionsOf(wish));
+  const before = event?.object ?? after.at(-1)?.object;
+  const object: Record<string, unknown> = { ...(before ?? { id: objectId ?? crypto.randomUUID() }) };
   for (const { path, to } of set) {
     const value = 'text' in to ? parsedJson(to.text) : to.value;
     setBelow(object, path.split('.'), value === undefined && 'text' in to ? to.text : value);
   }
-  return { id: crypto.randomUUID(), created_at: new Date().toISOString(), type, object };
+  return { id: crypto.randomUUID(), created_at: event?.created_at ?? new Date(now()).toISOString(), type, object };
 }
 
 /** Nobody knows the fields of an unknown type: what is missing on the way is made. */

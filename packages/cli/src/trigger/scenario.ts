@@ -8,7 +8,7 @@
 //     - type: EXECUTION.FILLED
 //       set: { order_id: ${order.object.id} }
 //     - type: ORDER.FILLED
-//       about: order                    # the same object id
+//       about: order                    # the same object, in a later state
 //       set: { status: FILLED }
 //       fault: duplicate                # or: swap (before the step ahead of it), unknown-type, large (1 MB)
 //       count: 3
@@ -33,6 +33,12 @@ export type ScenarioAct =
   | { readonly kind: 'pause'; readonly ms: number }
   | { readonly kind: 'publish'; readonly events: readonly UndeliveredEvent[]; readonly fault: Fault | undefined };
 
+/** By the names that steps have: what they made, and all that was told about its object so far. */
+interface Story {
+  readonly made: Map<string, UndeliveredEvent>;
+  readonly told: Map<string, UndeliveredEvent[]>;
+}
+
 export function readScenario(text: string, name: string): readonly ScenarioAct[] {
   let document: unknown;
   try {
@@ -43,7 +49,7 @@ export function readScenario(text: string, name: string): readonly ScenarioAct[]
   }
   const steps = isRecord(document) ? document['steps'] : document;
   if (!Array.isArray(steps) || steps.length === 0) throw usageError(`${name} must have a list of steps.`);
-  const made = new Map<string, UndeliveredEvent>();
+  const story: Story = { made: new Map(), told: new Map() };
   const acts: ScenarioAct[] = [];
   let offsetMs = 0;
   for (const [index, step] of steps.entries()) {
@@ -59,7 +65,9 @@ export function readScenario(text: string, name: string): readonly ScenarioAct[]
       if (pauseMs === undefined) throw fail('needs a type or a delay.');
       continue;
     }
-    const act = later(publishAct(step, made, fail), offsetMs);
+    // Everything is made before the first step runs, but an event happens when its turn has come.
+    const now = () => Date.now() + offsetMs;
+    const act = publishAct(step, story, now, fail);
     const before = acts.at(-1);
     // The events of both steps keep their times: what was made later comes earlier.
     if (act.fault === 'swap' && before?.kind === 'publish') acts.splice(-1, 0, act);
@@ -70,15 +78,10 @@ export function readScenario(text: string, name: string): readonly ScenarioAct[]
   return acts;
 }
 
-/** Everything is made before the first step runs, but an event happens when its turn has come. */
-function later<A extends { readonly events: readonly UndeliveredEvent[] }>(act: A, offsetMs: number): A {
-  const at = (event: UndeliveredEvent) => new Date(Date.parse(event.created_at) + offsetMs).toISOString();
-  return { ...act, events: act.events.map((event) => ({ ...event, created_at: at(event) })) };
-}
-
 function publishAct(
   step: Fields,
-  made: Map<string, UndeliveredEvent>,
+  { made, told }: Story,
+  now: () => number,
   fail: (what: string) => CliError,
 ): Extract<ScenarioAct, { kind: 'publish' }> {
   const unknown = Object.keys(step).find((field) => field !== 'delay' && !eventFields.includes(field));
@@ -93,7 +96,7 @@ function publishAct(
   }
   const set = step['set'] ?? {};
   if (!isRecord(set)) throw fail('set must be fields with values.');
-  const about = step['about'] === undefined ? undefined : made.get(String(step['about']));
+  const about = step['about'] === undefined ? undefined : told.get(String(step['about']));
   if (step['about'] !== undefined && about === undefined)
     throw fail(`no step before it is called ${String(step['about'])}.`);
   const known = String(step['type']);
@@ -102,27 +105,26 @@ function publishAct(
     path: path.replace(/^object\./, ''),
     to: { value: resolved(value, made, fail) },
   }));
-  const objectId = about === undefined ? undefined : idOf(about);
   const events = Array.from({ length: count }, () => {
     try {
-      const event = makeEvent({
-        type,
-        set: assignments,
-        objectId,
-        allowUnknown: step['unknown'] === true || fault === 'unknown-type',
-      });
-      return fault === 'large' ? { ...event, object: { ...event.object, padding } } : event;
+      const allowUnknown = step['unknown'] === true || fault === 'unknown-type';
+      const event = makeEvent({ type, set: assignments, after: about ?? [], now, allowUnknown });
+      about?.push(event);
+      return event;
     } catch (error) {
       throw error instanceof Error && error.name === 'CliError' ? fail(error.message) : error;
     }
   });
-  const first = events[0];
-  if (typeof step['as'] === 'string' && first !== undefined) made.set(step['as'], first);
-  return { kind: 'publish', events, fault };
+  const [first] = events;
+  if (typeof step['as'] === 'string' && first !== undefined) {
+    made.set(step['as'], first);
+    told.set(step['as'], about ?? [first]);
+  }
+  return { kind: 'publish', events: fault === 'large' ? events.map(padded) : events, fault };
 }
 
-function idOf({ object }: UndeliveredEvent): string | undefined {
-  return typeof object['id'] === 'string' ? object['id'] : undefined;
+function padded(event: UndeliveredEvent): UndeliveredEvent {
+  return { ...event, object: { ...event.object, padding } };
 }
 
 /** `${order.object.id}`: a text that is nothing but a reference becomes the value, others get its text. */
