@@ -11,31 +11,36 @@ export interface Draft extends WebhookEvent {
 
 export interface OrderOptions {
   readonly type?: EventType;
-  readonly objectId?: string;
   /** Milliseconds since 1970. */
   readonly createdAtMs?: number;
+  /** The events about the same order so far. */
+  readonly after?: readonly Draft[];
 }
 
 const webhookId = randomUUID();
 
 export function order(options: OrderOptions = {}): Draft {
-  const { type = 'ORDER.NEW', objectId = randomUUID(), createdAtMs = Date.now() } = options;
-  const { id, object } = example(type, { objectId, now: () => createdAtMs });
+  const { type = 'ORDER.NEW', createdAtMs = Date.now(), after = [] } = options;
+  const { id, object } = example(type, { after, now: () => createdAtMs });
   const created_at = new Date(createdAtMs).toISOString();
   return { id, created_at, type, object: { ...object }, webhook_id: webhookId };
 }
 
 /** `count` events of `objects` orders in turn, oldest first. */
 export function orders(count: number, objects = count): Draft[] {
-  const ids = Array.from({ length: objects }, () => randomUUID());
   const nowMs = Date.now();
-  return Array.from({ length: count }, (_, at) =>
-    order({
-      objectId: ids[at % objects] ?? randomUUID(),
-      createdAtMs: nowMs - count + at,
-      type: at < objects ? 'ORDER.NEW' : 'ORDER.PROCESSING',
-    }),
-  );
+  const made: Draft[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const before = made[at - objects];
+    made.push(
+      order({
+        createdAtMs: nowMs - count + at,
+        type: before === undefined ? 'ORDER.NEW' : 'ORDER.PROCESSING',
+        after: before === undefined ? [] : [before],
+      }),
+    );
+  }
+  return made;
 }
 
 export function packageOf(events: readonly WebhookEvent[]): string {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { example } from '@bellhop/events';
+import { compareInstants, example } from '@bellhop/events';
 import { validateEvent } from '@bellhop/events/validate';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -30,6 +30,20 @@ describe('demo traffic', () => {
     }
     expect([...typesOf.values()].filter((types) => types.size >= 3).length).toBeGreaterThan(5);
   });
+});
+
+// An order was created at another time in each of its events.
+it('demo traffic tells of one object when it was created, and each state is newer than the one before', () => {
+  const last = new Map<string, Readonly<Record<string, unknown>>>();
+  for (const { object } of createTraffic(randomUUID, Math.random).next(500)) {
+    if (typeof object['updated_at'] !== 'string') continue;
+    const before = last.get(String(object['id']));
+    if (before !== undefined) {
+      expect(object['created_at']).toBe(before['created_at']);
+      expect(compareInstants(String(before['updated_at']), object['updated_at'])).toBeLessThan(0);
+    }
+    last.set(String(object['id']), object);
+  }
 });
 
 describe('receipts of the demo', () => {

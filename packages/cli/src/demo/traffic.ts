@@ -64,11 +64,16 @@ export interface Traffic {
 }
 
 export function createTraffic(newId: () => string, random: () => number): Traffic {
-  const running: { readonly ids: Map<Thing, string>; readonly steps: Step[] }[] = [];
+  const running: {
+    readonly ids: Map<Thing, string>;
+    readonly told: Map<Thing, UndeliveredEvent[]>;
+    readonly steps: Step[];
+  }[] = [];
   const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(random() * list.length)];
 
   function nextEvent(): UndeliveredEvent {
-    while (running.length < storiesAtOnce) running.push({ ids: new Map(), steps: [...(pick(stories) ?? [])] });
+    while (running.length < storiesAtOnce)
+      running.push({ ids: new Map(), told: new Map(), steps: [...(pick(stories) ?? [])] });
     const story = pick(running);
     const step = story?.steps.shift();
     if (story === undefined || step === undefined) throw new TypeError('random must be at least 0 and below 1');
@@ -79,7 +84,11 @@ export function createTraffic(newId: () => string, random: () => number): Traffi
       return known;
     };
     const references = Object.entries(step.refersTo ?? {}).map(([field, thing]) => [field, idOf(thing)]);
-    return example(step.type, { objectId: idOf(step.about), set: Object.fromEntries(references) });
+    const set = Object.fromEntries(references);
+    const after = story.told.get(step.about) ?? [];
+    const event = example(step.type, { objectId: idOf(step.about), after, set });
+    story.told.set(step.about, [...after, event]);
+    return event;
   }
 
   return { next: (count) => Array.from({ length: count }, nextEvent) };

@@ -1,7 +1,6 @@
 // At-least-once delivery: a lost answer brings the whole package again, and nothing orders packages among each other. All
 // of it has to be acknowledged; with --effects-url the effects probes prove that it was done once and in order.
 
-import { randomUUID } from 'node:crypto';
 import type { WebhookEvent } from '@bellhop/events';
 import { order, packageOf } from '../orders.ts';
 import type { Probe, Stage } from '../probe.ts';
@@ -48,10 +47,9 @@ export const repeats: readonly Probe[] = [
     fix: 'Never refuse an event for its created_at; decide by the state in object.',
     phase: 'together',
     async run(stage) {
-      const objectId = randomUUID();
       const nowMs = Date.now();
-      const created = order({ objectId, createdAtMs: nowMs - 60_000 });
-      const filled = order({ objectId, type: 'ORDER.FILLED', createdAtMs: nowMs });
+      const created = order({ createdAtMs: nowMs - 60_000 });
+      const filled = order({ type: 'ORDER.FILLED', createdAtMs: nowMs, after: [created] });
       return oneAfterTheOther(stage, [[filled], [created]], 'ORDER.NEW after ORDER.FILLED of the same order');
     },
   },
