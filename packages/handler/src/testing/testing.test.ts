@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { generateSigningKey } from '@bellhop/signatures';
 import { describe, expect, it } from 'vitest';
+import { needBuild } from '../../../../test/support/build.ts';
 import { createHandler, toFetch, toNode } from '../index.ts';
 import { serve } from '../sender.fixture.ts';
 import { deliver, example, fakeClock, signedDelivery, testKeys, testService } from './index.ts';
@@ -101,5 +105,12 @@ describe('the service in memory', () => {
     await expect(service.settle({ maxAttempts: 3 })).rejects.toThrow(/refused a package 3 times, last with 302/);
     expect(service.attempts).toHaveLength(3);
     await expect(testService().repeatLast()).rejects.toThrow(TypeError);
+  });
+
+  // What the how-to showed had no drain(): its listener never ran.
+  it('runs as docs/how-to/frameworks.md shows it, listeners included', async () => {
+    needBuild();
+    const file = fileURLToPath(new URL('../../../../docs/how-to/test-handler.mjs', import.meta.url));
+    expect(await promisify(execFile)(process.execPath, [file])).toEqual({ stdout: '', stderr: '' });
   });
 });
