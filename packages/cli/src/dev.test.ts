@@ -94,7 +94,7 @@ describe('bellhop dev', { timeout: 120_000 }, () => {
       return page.data.length > 36 || undefined;
     });
     expect(await run.stop('SIGINT')).toBe(0);
-    expect(run.stderr()).toMatch(/^stopping; \d+ events in \d+ packages were delivered and verified$/m);
+    expect(run.stderr()).toMatch(/^stopping; delivered and verified: [\d,]+ events? in [\d,]+ packages?$/m);
     expect(run.stdout() + run.stderr()).not.toMatch(/^\s+at /m);
   });
 

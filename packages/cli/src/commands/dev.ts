@@ -12,6 +12,7 @@ import { trickle } from '../demo/trickle.ts';
 import { type Demo, runTutorial, startHandler } from '../demo/tutorial.ts';
 import { type DevCredentials, devFilePath, makeDevCredentials, readDevCredentials, writeDevFile } from '../dev-file.ts';
 import { type ExitCode, exitCodes } from '../exit.ts';
+import { plural } from '../plural.ts';
 import { runService, untilAborted } from '../running-service.ts';
 import { type FlagValues, readSettings, type Settings } from '../settings.ts';
 import type { Context } from './context.ts';
@@ -98,7 +99,7 @@ async function runDemo(running: RunningDemo, signal: AbortSignal): Promise<ExitC
     live.stop();
   }
   const { events, packages } = demo.receipts.counts();
-  output.note(`stopping; ${events} events in ${packages} packages were delivered and verified`);
+  output.note(`stopping; delivered and verified: ${plural(events, 'event')} in ${plural(packages, 'package')}`);
   return exitCode;
 }
 

@@ -113,7 +113,7 @@ describe('bellhop listen over an acceptor that forgets', () => {
     await until(() => server.received.length > 0);
     expect(idsOf(server.received)).toEqual(ids);
     expect(await run.stop('SIGINT')).toBe(0);
-    expect(run.stderr()).toMatch(/3 events in 1 packages; webhook removed/);
+    expect(run.stderr()).toMatch(/3 events in 1 package; webhook removed/);
   });
 
   it('keeps what it has read until it is passed on, also when it is killed', async () => {

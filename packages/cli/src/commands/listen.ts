@@ -24,6 +24,7 @@ import { createResigner } from '../listen/resign.ts';
 import { createSettler, openSaveFile, type Settler } from '../listen/settle.ts';
 import { openState, type StateFile, stateFolder } from '../listen/state.ts';
 import { createOperator } from '../operator.ts';
+import { plural } from '../plural.ts';
 import type { Target } from '../profiles/target.ts';
 import { pause, untilAborted, waitFor } from '../wait.ts';
 import { beforeChange, type WriteFlags } from '../writing.ts';
@@ -273,7 +274,7 @@ async function stop(listening: Listening, flags: ListenFlags, context: Context):
       note = `webhook not removed (${error instanceof Error ? error.message : String(error)})`;
     }
   } else if (waiting !== undefined) {
-    note = `${waiting === 'unknown' ? 'events may wait' : `${waiting} events wait`}, so the webhook stays; go on: bellhop ${process.argv.slice(2).join(' ')}`;
+    note = `${waitText(waiting)}, so the webhook stays; go on: bellhop ${process.argv.slice(2).join(' ')}`;
   }
   const { totals } = settler;
   if (flags.json) {
@@ -282,10 +283,15 @@ async function stop(listening: Listening, flags: ListenFlags, context: Context):
     const refused = totals.refused > 0 ? `, ${totals.refused} refused` : '';
     const bad = totals.bad > 0 ? `, ${totals.bad} not verified` : '';
     output.note(
-      `stopped after ${shortDuration(context.elapsedMs())}: ${totals.events} events in ${totals.packages} packages${refused}${bad}; ${note}`,
+      `stopped after ${shortDuration(context.elapsedMs())}: ${plural(totals.events, 'event')} in ${plural(totals.packages, 'package')}${refused}${bad}; ${note}`,
     );
   }
   return exitCodes.ok;
+}
+
+function waitText(waiting: number | 'unknown'): string {
+  if (waiting === 'unknown') return 'events may wait';
+  return waiting === 1 ? '1 event waits' : `${plural(waiting, 'event')} wait`;
 }
 
 /** How many events wait, after a moment in which what is on its way may still arrive. */

@@ -1,6 +1,7 @@
 // What is being delivered, right now: one line that is redrawn on a terminal, a plain line every ten seconds elsewhere.
 
 import type { Output } from '../output.ts';
+import { plural } from '../plural.ts';
 import type { Counts } from './receipts.ts';
 
 const redrawMs = 250;
@@ -48,8 +49,4 @@ function describe(counts: Counts, perSecond: number): string {
     parts.push(`${counts.latestType} ${counts.latestAt.toLocaleTimeString('en-GB')}`);
   }
   return parts.join(' · ');
-}
-
-export function plural(count: number, noun: string): string {
-  return `${count.toLocaleString('en-GB')} ${noun}${count === 1 ? '' : 's'}`;
 }

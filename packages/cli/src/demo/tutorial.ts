@@ -8,9 +8,9 @@ import { type Client, createClient, type Webhook } from '@bellhop/client';
 import { catalogueExample, categories, example, type UndeliveredEvent, type WebhookEvent } from '@bellhop/events';
 import { createHandler, memoryInbox, remoteKeys, toNode } from '@bellhop/handler';
 import type { DevCredentials } from '../dev-file.ts';
+import { plural } from '../plural.ts';
 import type { Checklist } from './checklist.ts';
 import { type Endpoint, listenOnLoopback } from './endpoint.ts';
-import { plural } from './live-line.ts';
 import type { Attempt, OperatorApi } from './operator-api.ts';
 import { createReceipts, type Receipts } from './receipts.ts';
 
