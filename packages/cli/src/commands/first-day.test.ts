@@ -25,6 +25,15 @@ afterAll(async () => {
 const bellhop = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
   ended(args, { ...service.env, ...env }, folder.path);
 
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  if (address === null || typeof address === 'string') throw new Error('a port was expected');
+  return address.port;
+}
+
 describe('bellhop init', () => {
   it('makes keys first, and with the key id a profile that was tried; nothing is overwritten', async () => {
     const dev = JSON.parse(await readFile(service.devJson, 'utf8'));
@@ -49,19 +58,18 @@ describe('bellhop init', () => {
     expect(await readFile(join(folder.path, 'webhooks.mjs'), 'utf8')).toBe('// mine');
     expect((await bellhop(['init'])).code).toBe(2);
   });
+});
 
-  it('writes a starter that receives a verified event', async () => {
+describe('the starter of bellhop init', () => {
+  beforeAll(async () => {
+    const installed = fileURLToPath(new URL('../../../../node_modules', import.meta.url));
+    await symlink(installed, join(folder.path, 'node_modules'));
+  });
+
+  it('receives a verified event', async () => {
     const { text } = starter('node');
     await writeFile(join(folder.path, 'starter.mjs'), text);
-    await symlink(
-      fileURLToPath(new URL('../../../../node_modules', import.meta.url)),
-      join(folder.path, 'node_modules'),
-    );
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const address = probe.address();
-    const port = typeof address === 'object' ? address?.port : undefined;
-    probe.close();
+    const port = await freePort();
     const handler = runNode([join(folder.path, 'starter.mjs')], { ...service.env, PORT: String(port) }, folder.path);
     await handler.see(/listening, POST \/webhooks/);
     await service.cli(
@@ -79,7 +87,20 @@ describe('bellhop init', () => {
     await service.cli('webhooks', 'rm', 'Starter');
   });
 
-  it('has a starter for every framework, each with its adapter', () => {
+  // It listened on all interfaces, for anybody on the network.
+  it.each(frameworks.filter((name) => name !== 'next'))('for %s is reached from this machine only', async (name) => {
+    const file = join(folder.path, `starter-${name}.mjs`);
+    await writeFile(file, starter(name).text);
+    const port = await freePort();
+    const handler = runNode([file], { ...service.env, PORT: String(port) }, folder.path);
+    await handler.see(/listening, POST \/webhooks/);
+    expect((await fetch(`http://127.0.0.1:${port}/webhooks`, { method: 'POST' })).status).toBeGreaterThanOrEqual(400);
+    // Another address of this machine: whoever listens on all of them answers there too.
+    await expect(fetch(`http://127.0.0.2:${port}/webhooks`)).rejects.toThrow(TypeError);
+    await handler.stop('SIGTERM');
+  });
+
+  it('is there for every framework, each with its adapter', () => {
     for (const framework of frameworks)
       expect(starter(framework).text, framework).toMatch(/to(Node|Express|Fastify|Hono|Koa|RouteHandler)\(webhooks\)/);
   });

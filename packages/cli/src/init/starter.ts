@@ -25,7 +25,7 @@ const shapes: Readonly<Record<Framework, Shape>> = {
     imports: ["import { createServer } from 'node:http';"],
     packages: [],
     adapter: ['toNode', '@bellhop/handler'],
-    serve: 'createServer(toNode(webhooks)).listen(port, ready);',
+    serve: 'createServer(toNode(webhooks)).listen(port, host, ready);',
   },
   express: {
     file: 'webhooks.mjs',
@@ -33,14 +33,14 @@ const shapes: Readonly<Record<Framework, Shape>> = {
     packages: ['express'],
     adapter: ['toExpress', '@bellhop/handler/express'],
     serve:
-      "// Above any express.json(): the signature is over the raw body.\nexpress().post('/webhooks', toExpress(webhooks)).listen(port, ready);",
+      "// Above any express.json(): the signature is over the raw body.\nexpress().post('/webhooks', toExpress(webhooks)).listen(port, host, ready);",
   },
   fastify: {
     file: 'webhooks.mjs',
     imports: ["import Fastify from 'fastify';"],
     packages: ['fastify'],
     adapter: ['toFastify', '@bellhop/handler/fastify'],
-    serve: 'const app = Fastify();\napp.register(toFastify(webhooks));\nawait app.listen({ port });\nready();',
+    serve: 'const app = Fastify();\napp.register(toFastify(webhooks));\nawait app.listen({ port, host });\nready();',
   },
   hono: {
     file: 'webhooks.mjs',
@@ -48,7 +48,7 @@ const shapes: Readonly<Record<Framework, Shape>> = {
     packages: ['hono', '@hono/node-server'],
     adapter: ['toHono', '@bellhop/handler/hono'],
     serve:
-      "const app = new Hono();\napp.post('/webhooks', toHono(webhooks));\nserve({ fetch: app.fetch, port }, ready);",
+      "const app = new Hono();\napp.post('/webhooks', toHono(webhooks));\nserve({ fetch: app.fetch, port, hostname: host }, ready);",
   },
   koa: {
     file: 'webhooks.mjs',
@@ -56,7 +56,7 @@ const shapes: Readonly<Record<Framework, Shape>> = {
     packages: ['koa'],
     adapter: ['toKoa', '@bellhop/handler/koa'],
     serve:
-      'const app = new Koa();\n// Above any body parser: the signature is over the raw body.\napp.use(toKoa(webhooks));\napp.listen(port, ready);',
+      'const app = new Koa();\n// Above any body parser: the signature is over the raw body.\napp.use(toKoa(webhooks));\napp.listen(port, host, ready);',
   },
   next: {
     file: 'app/webhooks/route.js',
@@ -126,6 +126,7 @@ export function starter(framework: Framework): { readonly file: string; readonly
     ...(framework === 'next'
       ? [serve]
       : [
+          "const host = '127.0.0.1'; // '0.0.0.0' where others have to reach it",
           'const port = Number(env.PORT ?? 3000);',
           "const ready = () => console.log('listening, POST /webhooks on port', port);",
           serve,
