@@ -151,6 +151,9 @@ describe.each([
           .filter(Boolean);
       expect(await list()).toEqual([ids.failing, ids.second, ids.third, ids.parked, ids.done]);
       expect(await list('--state', 'parked')).toEqual([ids.parked]);
+      // Of two states the first was dropped, and a list of them was refused.
+      expect(await list('--state', 'parked', '--state', 'done')).toEqual([ids.parked, ids.done]);
+      expect(await list('--state', 'parked,done', '--state', 'retrying')).toEqual([ids.failing, ids.parked, ids.done]);
       expect(await list('--type', 'ORDER', '--since', '1h', '--limit', '2')).toEqual([ids.failing, ids.second]);
       expect(await list('--type', 'USER.CREATED', '--until', '1h')).toEqual([]);
       expect(await list('--key', key, '--state', 'waiting')).toEqual([ids.second, ids.third]);
@@ -303,6 +306,8 @@ describe('bellhop inbox without an inbox', () => {
     ['a database that is away', ['stats', '--database-url', 'postgres://u:hunter2@127.0.0.1:9/d'], 5, /ECONNREFUSED/],
     ['a table that cannot be', ['stats', '--database-url', 'postgres://h/d', '--table', 'a b'], 2, /--table: /],
     ['a state that there is not', ['list', '--file', 'text', '--state', 'dead'], 2, /Allowed choices are waiting/],
+    ['one of two states', ['list', '--file', 'text', '--state', 'done,dead'], 2, /no state 'dead'.*skipped\./],
+    ['no state at all', ['list', '--file', 'text', '--state', ','], 2, /Allowed choices are waiting/],
     ['a time that is none', ['replay', '--file', 'text', '--since', 'noon'], 2, /--since must be a duration/],
     ['retry of nothing', ['retry', '--file', 'text'], 2, /or else --all/],
     ['a page that is none', ['list', '--file', 'text', '--after', 'x'], 2, /--after is/],

@@ -75,7 +75,7 @@ export function blockedKeys(flags: InboxFlags & { readonly limit: number }, cont
 }
 
 export interface ListInboxFlags extends FilterFlags {
-  readonly state?: InboxState;
+  readonly state?: readonly InboxState[];
   readonly limit: number;
   readonly after?: string;
 }
@@ -86,7 +86,7 @@ export function listInbox(flags: ListInboxFlags, { output, env }: Context): Prom
   const options = {
     ...filterOf([], flags),
     limit,
-    ...(state === undefined ? {} : { states: [state] }),
+    ...(state === undefined ? {} : { states: state }),
     ...(after === undefined ? {} : { after }),
   };
   return withOpenInbox(flags, env, async (inbox) => {

@@ -1,7 +1,10 @@
 // Declares `inbox`: what a handler has received, in its own database.
 
+import type { InboxState } from '@bellhop/handler';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Declare, examples } from './declare.ts';
+import { collectList, type Declare, examples } from './declare.ts';
+
+const stateNames: readonly InboxState[] = ['waiting', 'running', 'retrying', 'parked', 'done', 'ignored', 'skipped'];
 
 export const declareInbox: Declare = (root, run) => {
   const load = () => import('../commands/inbox.ts');
@@ -31,15 +34,9 @@ Which inbox:
     .action(run(async (context, flags) => (await load()).blockedKeys(flags, context)));
   withFilter(withInbox(inbox.command('list').alias('ls').description('events, in the order of storing')))
     .addOption(
-      new Option('--state <state>', 'in this state').choices([
-        'waiting',
-        'running',
-        'retrying',
-        'parked',
-        'done',
-        'ignored',
-        'skipped',
-      ]),
+      new Option('--state <state>', 'in one of these states: done,skipped')
+        .choices(stateNames)
+        .argParser(collectStates),
     )
     .option('--limit <count>', 'at most so many', pageSize, 50)
     .option('--after <position>', 'the next page, as the page before says')
@@ -95,6 +92,17 @@ function withFilter(command: Command): Command {
     .option('--key <key>', 'of one key')
     .option('--since <when>', 'received since: such as 1h, or a time')
     .option('--until <when>', 'received before');
+}
+
+/** `--state done,skipped` and `--state done --state skipped`. */
+function collectStates(value: string, before: readonly InboxState[] | undefined): readonly InboxState[] {
+  const names = collectList(value, undefined);
+  const states = stateNames.filter((name) => names.includes(name));
+  const wrong = names.find((name) => !stateNames.some((known) => known === name));
+  if (wrong !== undefined || states.length === 0) {
+    throw new InvalidArgumentError(`There is no state '${wrong ?? ''}'. Allowed choices are ${stateNames.join(', ')}.`);
+  }
+  return [...(before ?? []), ...states];
 }
 
 function withYes(command: Command): Command {
