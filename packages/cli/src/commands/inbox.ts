@@ -1,5 +1,5 @@
 // `bellhop inbox …`: the admin API of the handler package over an integrator's own inbox. What cannot be taken back, and what
-// runs listeners once more, counts first and asks.
+// runs listeners once more, counts first and asks. `retry` does not: what failed or was parked has never been done.
 
 import type { InboxAdmin, InboxFilter, InboxItem, InboxState } from '@bellhop/handler';
 import { askYes, canAsk } from '../ask.ts';

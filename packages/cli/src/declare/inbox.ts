@@ -51,7 +51,8 @@ Which inbox:
     ),
   )
     .option('--all', 'all of them')
-    .option('--dry-run', 'only count');
+    .option('--dry-run', 'only count')
+    .option('-y, --yes', 'for scripts that give it to every change: retry does not ask');
   examples(retry, [
     ['bellhop inbox retry <id>'],
     ['bellhop inbox retry --key 120c5382'],
