@@ -61,6 +61,31 @@ describe('the listener', () => {
     expect(await (await fetch(url)).text()).toBe('ok');
   });
 
+  it('cuts late clients that ignore its end, so that their places are free again', async () => {
+    // What broke: a late request got an answer and the end of our side; a client that kept its own side open, and read
+    // nothing, kept its connection for as long as it liked, and the cap's places with it.
+    const { url } = await start({ headersTimeoutMs: 500, requestTimeoutMs: 500, maxConnections: 4 });
+    const texts = ['GET / HTTP/1.1\r\nhost: a\r\nx-', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n123'];
+    const stubborn = await Promise.all(
+      Array.from({ length: 4 }, async (_, index) => {
+        const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
+        open.push(() => void socket.destroy());
+        socket.on('error', () => socket.destroy());
+        await once(socket, 'connect');
+        socket.write(texts[index % 2] ?? '');
+        return socket;
+      }),
+    );
+    const isServed = (): Promise<boolean> =>
+      fetch(url, { headers: { connection: 'close' } }).then(
+        (response) => response.ok,
+        () => false,
+      );
+    expect(await isServed()).toBe(false);
+    await expect.poll(isServed, { timeout: 5_000 }).toBe(true);
+    expect(stubborn.map((socket) => socket.destroyed)).toEqual([false, false, false, false]);
+  });
+
   it('closes the connection beyond its cap and serves those it has', async () => {
     const { url } = await start({ maxConnections: 2 });
     const [one, two] = [await slow(url, ''), await slow(url, '')];

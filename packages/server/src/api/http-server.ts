@@ -25,8 +25,18 @@ export function requestListener(
 export function answerBrokenRequests(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-    else socket.end(brokenAnswer(error.code));
+    else endSoon(socket, brokenAnswer(error.code));
   });
+}
+
+/** Time for the answer to arrive: closing at once on a peer that is still sending would destroy it on its way. */
+const lingerMs = 1_000;
+
+/** The end is a request to the peer, who may ignore it and keep the connection. */
+function endSoon(socket: Socket, lastText: string): void {
+  socket.end(lastText);
+  const cut = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => clearTimeout(cut));
 }
 
 const brokenDetails: Readonly<Record<string, string>> = {
