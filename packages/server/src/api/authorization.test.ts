@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hashToken, newToken } from '../keys/client-secrets.ts';
+import { hashConfiguredToken, hashToken, newToken } from '../keys/client-secrets.ts';
 import {
   insertOperatorSession,
   insertOperatorToken,
@@ -181,6 +181,7 @@ async function link(endsAfterMs: number): Promise<{ id: string; secret: string }
     hash: hashToken(secret),
     madeBy: 'operator',
     tokenId: undefined,
+    configuredHash: hashConfiguredToken(operatorToken),
     expiresAt: new Date(now.getTime() + endsAfterMs),
     now,
   });
@@ -315,6 +316,7 @@ describe('the authorization matrix', () => {
       actor: 'operator',
       role: 'admin',
       tokenId: undefined,
+      configuredHash: hashConfiguredToken(operatorToken),
       expiresAt: new Date(now.getTime() + 60_000),
       now,
     });

@@ -7,7 +7,7 @@ import { findToken } from '../store/tokens.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { isUuid } from './ids.ts';
 import { decodeUtf8 } from './input.ts';
-import { isOwnPage, type ProvedOperator, proveOperator } from './operator-access.ts';
+import { isOwnPage, type ProvedOperator, proveOperator, tokenCheck } from './operator-access.ts';
 import { problem } from './problem.ts';
 import type { RequestTarget } from './request-target.ts';
 import type { Answer, Tenant } from './route.ts';
@@ -95,7 +95,7 @@ export function createCallers(deps: ApiDependencies): Callers {
     async link(request) {
       const secret = readViewCookie(request.headers);
       if (secret === undefined || !isOwnPage(request)) return refuse(problem('unauthorised', 'Open the link again'));
-      const link = await findTenantLink(database, hashToken(secret), new Date(now()));
+      const link = await findTenantLink(database, hashToken(secret), tokenCheck(deps));
       if (!link) return refuse(problem('unauthorised', 'The link has ended: ask for a new one'));
       return { ok: true, tenant: { clientId: link.client_id, partition: link.partition, scopes: [] } };
     },

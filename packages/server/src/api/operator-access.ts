@@ -1,12 +1,13 @@
 // Who the operator is: the configured token (admin), a token of the database with its role, or a dashboard session in a
-// cookie. Secrets are compared in constant time, those of the database by their SHA-256. A session ends when it is unused;
-// every call of its page is use, also one that the page makes by itself.
+// cookie. Secrets are compared in constant time, those of the database by their SHA-256. A session ends with the token that it
+// rests on, which is asked for at each call, and when it is unused; every call of its page is use, also one that the page
+// makes by itself.
 //
 // A cookie is sent by the browser whoever asks, so a call that rests on it must come from our own page: SameSite=Strict
 // keeps other sites out, and `sec-fetch-site` (or `origin`, where a browser lacks it) other origins of the same site, such
 // as another port of localhost.
 
-import { hashToken, isSameSecret } from '../keys/client-secrets.ts';
+import { hashConfiguredToken, hashToken, isSameSecret } from '../keys/client-secrets.ts';
 import {
   findOperatorSession,
   findOperatorToken,
@@ -14,7 +15,8 @@ import {
   type OperatorRole,
   type OperatorSessionRow,
   operatorRoles,
-  type SessionTimes,
+  type SessionCheck,
+  type TokenCheck,
 } from '../store/operator-access.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { problem } from './problem.ts';
@@ -26,7 +28,7 @@ export interface Operator {
   /** For the audit trail: `operator`, or `operator:<name>` for a token of the database. */
   readonly actor: string;
   readonly role: OperatorRole;
-  /** The token of the database that it rests on. */
+  /** The token of the database that it rests on; undefined: the configured one. */
   readonly tokenId: string | undefined;
   /** When a session ends; undefined for a bearer token. */
   readonly sessionUntil: Date | undefined;
@@ -43,14 +45,18 @@ export const defaultSessionIdleMinutes = 30;
 /** A session's last use is written no more often. */
 const noteEveryMs = 60_000;
 
-export function sessionTimes({ config, now }: OperatorAccess): SessionTimes {
-  const idleMs = (config.sessionIdleMinutes ?? defaultSessionIdleMinutes) * 60_000;
-  const nowMs = now();
-  return { now: new Date(nowMs), usedAfter: new Date(nowMs - idleMs) };
+export function tokenCheck({ config, now }: Pick<OperatorAccess, 'config' | 'now'>): TokenCheck {
+  return { now: new Date(now()), configuredHash: hashConfiguredToken(config.operatorToken) };
+}
+
+export function sessionCheck(access: OperatorAccess): SessionCheck {
+  const idleMs = (access.config.sessionIdleMinutes ?? defaultSessionIdleMinutes) * 60_000;
+  const check = tokenCheck(access);
+  return { ...check, usedAfter: new Date(check.now.getTime() - idleMs) };
 }
 
 export function findSession(access: OperatorAccess, secret: string): Promise<OperatorSessionRow | undefined> {
-  return findOperatorSession(access.database, hashToken(secret), sessionTimes(access));
+  return findOperatorSession(access.database, hashToken(secret), sessionCheck(access));
 }
 
 const refuse = (detail: string): ProvedOperator => ({ ok: false, answer: problem('unauthorised', detail) });

@@ -4,12 +4,12 @@
 
 import { readCookie, sessionCookie } from './operator-access.ts';
 
-export const sessionSeconds = 12 * 60 * 60;
 const viewCookie = 'bellhop_view';
 
-export function newSessionCookie(secret: string, isHttps: boolean): string {
+/** Ends with the session. */
+export function newSessionCookie(secret: string, maxAgeSeconds: number, isHttps: boolean): string {
   const [prefix, secure] = isHttps ? ['__Host-', '; Secure'] : ['', ''];
-  return `${prefix}${sessionCookie}=${secret}; Path=/; ${attributes}; Max-Age=${sessionSeconds}${secure}`;
+  return `${prefix}${sessionCookie}=${secret}; Path=/; ${attributes}; Max-Age=${maxAgeSeconds}${secure}`;
 }
 
 /** Of the one that the browser sent. */

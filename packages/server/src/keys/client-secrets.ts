@@ -3,7 +3,7 @@
 //
 // Comparisons take the same time whatever differs.
 
-import { createHash, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+import { createHash, hkdfSync, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
 
 const cost = { N: 16_384, r: 8, p: 1 };
 const hashBytes = 32;
@@ -40,6 +40,11 @@ export function newToken(): string {
 
 export function hashToken(token: string): Uint8Array {
   return createHash('sha256').update(token, 'utf8').digest();
+}
+
+/** What rests on the configured operator token keeps this of it; no token of the database is found by it. */
+export function hashConfiguredToken(token: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', token, '', 'bellhop configured operator token', hashBytes));
 }
 
 /** Equality of two secrets of any length, in constant time. */

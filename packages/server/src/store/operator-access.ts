@@ -1,6 +1,7 @@
 // Operator tokens, sign-in links and dashboard sessions at rest: only the SHA-256 of each secret, with the role and the
 // name it acts under. A link becomes a session once; a session ends with its time, when unused, by signing out, when somebody
-// ends it, or with its token.
+// ends it, or with its token: one of the database when that is deleted or has expired, the configured one, of which a hash is
+// kept here, when it changes.
 
 import type { Queryable } from './database.ts';
 
@@ -27,9 +28,14 @@ export interface OperatorSessionRow {
   readonly last_used_at: Date;
 }
 
-/** Which sessions are good: neither over at `now` nor last used at `usedAfter` or before. */
-export interface SessionTimes {
+/** Which tokens are good: those of the database that have not expired at `now`, and the configured one with this hash. */
+export interface TokenCheck {
   readonly now: Date;
+  readonly configuredHash: Uint8Array;
+}
+
+/** Which sessions are good: those of a good token, neither over at `now` nor last used at `usedAfter` or before. */
+export interface SessionCheck extends TokenCheck {
   readonly usedAfter: Date;
 }
 
@@ -41,10 +47,22 @@ export interface NewOperatorSession {
   readonly kind: 'link' | 'session';
   readonly actor: string;
   readonly role: OperatorRole;
+  /** What it rests on; undefined: the configured token. */
   readonly tokenId: string | undefined;
+  readonly configuredHash: Uint8Array;
+  /** Earlier when its token ends earlier. */
   readonly expiresAt: Date;
   readonly now: Date;
 }
+
+/** SQL for the rows of sessions and tenant links, which keep `token_id` or `configured_hash`. Neither: no token is good. */
+export const restsOnGoodToken = (now: string, configuredHash: string): string =>
+  `case when token_id is null then configured_hash = ${configuredHash}::bytea else exists (
+     select from operator_tokens t where t.id = token_id and (t.expires_at is null or t.expires_at > ${now})) end`;
+
+/** SQL: the time, or the token's end when that is earlier. `least` passes over nulls. */
+export const noLaterThanToken = (time: string, tokenId: string): string =>
+  `least(${time}::timestamptz, (select t.expires_at from operator_tokens t where t.id = ${tokenId}::uuid))`;
 
 const sessionColumns = 'id, actor, role, token_id, expires_at, created_at, last_used_at';
 const tokenColumns = 'id, name, role, expires_at, created_at';
@@ -95,23 +113,28 @@ export async function deleteOperatorToken(db: Queryable, id: string): Promise<Op
   return row;
 }
 
-export async function insertOperatorSession(db: Queryable, session: NewOperatorSession): Promise<void> {
-  await db.query(
-    `insert into operator_sessions (secret_hash, kind, actor, role, token_id, expires_at, created_at, last_used_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $7)`,
-    [session.hash, session.kind, session.actor, session.role, session.tokenId ?? null, session.expiresAt, session.now],
+export async function insertOperatorSession(db: Queryable, session: NewOperatorSession): Promise<OperatorSessionRow> {
+  const { hash, kind, actor, role, tokenId, configuredHash, expiresAt, now } = session;
+  const [row] = await db.query<OperatorSessionRow>(
+    `insert into operator_sessions
+       (secret_hash, kind, actor, role, token_id, configured_hash, expires_at, created_at, last_used_at)
+     values ($1, $2, $3, $4, $5, $6, ${noLaterThanToken('$7', '$5')}, $8, $8) returning ${sessionColumns}`,
+    [hash, kind, actor, role, tokenId ?? null, tokenId === undefined ? configuredHash : null, expiresAt, now],
   );
+  if (!row) throw new TypeError('An insert returns its row');
+  return row;
 }
 
 export async function findOperatorSession(
   db: Queryable,
   hash: Uint8Array,
-  { now, usedAfter }: SessionTimes,
+  { now, configuredHash, usedAfter }: SessionCheck,
 ): Promise<OperatorSessionRow | undefined> {
   const [row] = await db.query<OperatorSessionRow>(
     `select ${sessionColumns} from operator_sessions
-     where secret_hash = $1 and kind = 'session' and expires_at > $2 and last_used_at > $3`,
-    [hash, now, usedAfter],
+     where secret_hash = $1 and kind = 'session' and expires_at > $2 and last_used_at > $3
+       and ${restsOnGoodToken('$2', '$4')}`,
+    [hash, now, usedAfter, configuredHash],
   );
   return row;
 }
@@ -124,12 +147,13 @@ export async function noteOperatorSessionUsed(db: Queryable, id: string, now: Da
 export async function listOperatorSessions(
   db: Queryable,
   owner: SessionOwner,
-  { now, usedAfter }: SessionTimes,
+  { now, configuredHash, usedAfter }: SessionCheck,
 ): Promise<OperatorSessionRow[]> {
   return db.query<OperatorSessionRow>(
     `select ${sessionColumns} from operator_sessions
-     where kind = 'session' and expires_at > $1 and last_used_at > $2 and ${ofOwner('$3', '$4')} order by created_at, id`,
-    [now, usedAfter, ...ownerParameters(owner)],
+     where kind = 'session' and expires_at > $1 and last_used_at > $2 and ${restsOnGoodToken('$1', '$3')}
+       and ${ofOwner('$4', '$5')} order by created_at, id`,
+    [now, usedAfter, configuredHash, ...ownerParameters(owner)],
   );
 }
 
@@ -154,16 +178,17 @@ function ownerParameters(owner: SessionOwner): readonly [boolean, string | null]
   return owner === 'anyone' ? [true, null] : [false, owner.tokenId ?? null];
 }
 
-/** Takes the link away, so that it opens once; undefined when it is unknown, used or too old. */
+/** Takes the link away, so that it opens once; undefined when it is unknown, used, too old, or its token has ended. */
 export async function takeOperatorLink(
   db: Queryable,
   hash: Uint8Array,
-  now: Date,
+  { now, configuredHash }: TokenCheck,
 ): Promise<OperatorSessionRow | undefined> {
   const [row] = await db.query<OperatorSessionRow>(
-    `delete from operator_sessions where secret_hash = $1 and kind = 'link' and expires_at > $2
+    `delete from operator_sessions
+     where secret_hash = $1 and kind = 'link' and expires_at > $2 and ${restsOnGoodToken('$2', '$3')}
      returning ${sessionColumns}`,
-    [hash, now],
+    [hash, now, configuredHash],
   );
   return row;
 }

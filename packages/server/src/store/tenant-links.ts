@@ -1,7 +1,9 @@
 // Tenant links at rest: a secret that shows one tenant its own webhooks, events and deliveries until it ends, is revoked, or
-// the operator token it was made with goes. Only the SHA-256 of the secret is kept.
+// the operator token it was made with goes, expires or, being the configured one, changes. Only the SHA-256 of the secret is
+// kept.
 
 import type { Queryable } from './database.ts';
+import { noLaterThanToken, restsOnGoodToken, type TokenCheck } from './operator-access.ts';
 
 export interface TenantLinkRow {
   readonly id: string;
@@ -23,29 +25,35 @@ export async function insertTenantLink(
     readonly clientId: string;
     readonly hash: Uint8Array;
     readonly madeBy: string;
+    /** What it rests on; undefined: the configured token. */
     readonly tokenId: string | undefined;
+    readonly configuredHash: Uint8Array;
+    /** Earlier when its token ends earlier. */
     readonly expiresAt: Date;
     readonly now: Date;
   },
 ): Promise<TenantLinkRow | undefined> {
+  const { id, clientId, hash, madeBy, tokenId, configuredHash, expiresAt, now } = link;
   const [row] = await db.query<TenantLinkRow>(
-    `insert into tenant_links (id, client_id, secret_hash, made_by, token_id, expires_at, created_at)
-     select $1, client_id, $3, $4, $5, $6, $7 from tenants where client_id = $2 returning ${columns}`,
-    [link.id, link.clientId, link.hash, link.madeBy, link.tokenId ?? null, link.expiresAt, link.now],
+    `insert into tenant_links (id, client_id, secret_hash, made_by, token_id, configured_hash, expires_at, created_at)
+     select $1, client_id, $3, $4, $5, $6, ${noLaterThanToken('$7', '$5')}, $8 from tenants where client_id = $2
+     returning ${columns}`,
+    [id, clientId, hash, madeBy, tokenId ?? null, tokenId === undefined ? configuredHash : null, expiresAt, now],
   );
   return row;
 }
 
-/** Undefined for one that is unknown, revoked or has ended. */
+/** Undefined for one that is unknown, revoked or has ended, by itself or with its token. */
 export async function findTenantLink(
   db: Queryable,
   hash: Uint8Array,
-  now: Date,
+  { now, configuredHash }: TokenCheck,
 ): Promise<(TenantLinkRow & { readonly tenant: string; readonly partition: number }) | undefined> {
   const [row] = await db.query<TenantLinkRow & { readonly tenant: string; readonly partition: number }>(
     `select l.id, l.client_id, l.made_by, l.expires_at, l.created_at, l.opened_at, t.name as tenant, t.partition
-     from tenant_links l join tenants t using (client_id) where l.secret_hash = $1 and l.expires_at > $2`,
-    [hash, now],
+     from tenant_links l join tenants t using (client_id) where l.secret_hash = $1 and l.expires_at > $2
+       and ${restsOnGoodToken('$2', '$3')}`,
+    [hash, now, configuredHash],
   );
   return row;
 }
@@ -55,11 +63,15 @@ export async function noteTenantLinkOpened(db: Queryable, id: string, now: Date)
 }
 
 /** Those that still open, newest first. */
-export async function listTenantLinks(db: Queryable, clientId: string, now: Date): Promise<TenantLinkRow[]> {
+export async function listTenantLinks(
+  db: Queryable,
+  clientId: string,
+  { now, configuredHash }: TokenCheck,
+): Promise<TenantLinkRow[]> {
   return db.query<TenantLinkRow>(
-    `select ${columns} from tenant_links where client_id = $1 and expires_at > $2
+    `select ${columns} from tenant_links where client_id = $1 and expires_at > $2 and ${restsOnGoodToken('$2', '$3')}
      order by created_at desc, id desc limit 100`,
-    [clientId, now],
+    [clientId, now, configuredHash],
   );
 }
 

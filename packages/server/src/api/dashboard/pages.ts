@@ -11,12 +11,15 @@ import { hashToken, newToken } from '../../keys/client-secrets.ts';
 import { insertOperatorSession, takeOperatorLink } from '../../store/operator-access.ts';
 import { findTenantLink, noteTenantLinkOpened } from '../../store/tenant-links.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { findSession, readSessionCookie } from '../operator-access.ts';
+import { findSession, readSessionCookie, tokenCheck } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Call, type Route, route } from '../route.ts';
-import { isHttpsCall, newSessionCookie, newViewCookie, sessionSeconds } from '../session-cookie.ts';
+import { isHttpsCall, newSessionCookie, newViewCookie } from '../session-cookie.ts';
 import { fileResponse, type PageFile, readPageFiles } from './page-files.ts';
 import { viewDataRoutes } from './view-data.ts';
+
+/** Of a session, unless its token ends earlier. */
+const sessionSeconds = 12 * 60 * 60;
 
 const policy = [
   "default-src 'none'",
@@ -107,29 +110,28 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
       summary: 'Open a sign-in link: sets the session and goes to the dashboard',
       params: z.strictObject({ link: z.string().max(100) }),
       async handle({ params, headers }) {
-        const now = new Date(deps.now());
+        const check = tokenCheck(deps);
+        const { now, configuredHash } = check;
         const secret = newToken();
-        const isOpened = await database.transaction(async (tx) => {
-          const link = await takeOperatorLink(tx, hashToken(params.link), now);
-          if (!link) return false;
-          await insertOperatorSession(tx, {
+        const session = await database.transaction(async (tx) => {
+          const link = await takeOperatorLink(tx, hashToken(params.link), check);
+          if (!link) return undefined;
+          return insertOperatorSession(tx, {
             hash: hashToken(secret),
             kind: 'session',
             actor: link.actor,
             role: link.role,
             tokenId: link.token_id ?? undefined,
+            configuredHash,
             expiresAt: new Date(now.getTime() + sessionSeconds * 1_000),
             now,
           });
-          return true;
         });
         const common = { ...documentHeaders, 'cache-control': 'no-store' };
-        if (!isOpened) return { status: 303, headers: { ...common, location: '/dashboard?sign-in=expired' } };
-        const isHttps = isHttpsCall(headers, deps.config.publicUrl);
-        return {
-          status: 303,
-          headers: { ...common, location: '/dashboard', 'set-cookie': newSessionCookie(secret, isHttps) },
-        };
+        if (!session) return { status: 303, headers: { ...common, location: '/dashboard?sign-in=expired' } };
+        const seconds = Math.ceil((session.expires_at.getTime() - now.getTime()) / 1_000);
+        const cookie = newSessionCookie(secret, seconds, isHttpsCall(headers, deps.config.publicUrl));
+        return { status: 303, headers: { ...common, location: '/dashboard', 'set-cookie': cookie } };
       },
     }),
     route({
@@ -180,8 +182,9 @@ export function viewRoutes(deps: ApiDependencies, withAssets: boolean): Route[] 
       summary: 'Open a tenant link: sets its cookie and goes to the view',
       params: z.strictObject({ link: z.string().max(100) }),
       async handle({ params, headers }) {
-        const now = new Date(deps.now());
-        const link = await findTenantLink(database, hashToken(params.link), now);
+        const check = tokenCheck(deps);
+        const { now } = check;
+        const link = await findTenantLink(database, hashToken(params.link), check);
         const common = { ...documentHeaders, 'cache-control': 'no-store' };
         if (!link) return { status: 303, headers: { ...common, location: '/view?link=ended' } };
         await noteTenantLinkOpened(database, link.id, now);

@@ -48,6 +48,7 @@ import {
 } from '../operator/webhook-history.ts';
 import { operatorWebhookSchema, showWebhook } from '../operator/webhook-view.ts';
 import { noWebhook, parkedSchema, showParked, webhookParams } from '../operator/webhooks.ts';
+import { tokenCheck } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Call, type Route, route, type Tenant } from '../route.ts';
 import { clearedViewCookie, readViewCookie } from '../session-cookie.ts';
@@ -110,7 +111,7 @@ export function viewDataRoutes(deps: ApiDependencies): Route[] {
       },
       async handle({ headers }) {
         const secret = readViewCookie(headers) ?? '';
-        const link = await findTenantLink(database, hashToken(secret), new Date(deps.now()));
+        const link = await findTenantLink(database, hashToken(secret), tokenCheck(deps));
         if (!link) return problem('unauthorised', 'The link has ended: ask for a new one');
         const { client_id, tenant, expires_at } = link;
         return { status: 200, body: { client_id, tenant, expires_at: expires_at.toISOString() } };

@@ -1,6 +1,6 @@
 // Operator API, access: the dashboard's sign-in link and session, and operator tokens with a role. The link opens once
 // within 60 s and sets the cookie (`../dashboard/pages.ts`); a session lasts 12 h, less when unused, and never outlives its
-// token. The list of sessions is in `sessions.ts`.
+// token, be it deleted, expired or, the configured one, changed. The list of sessions is in `sessions.ts`.
 
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
@@ -18,7 +18,7 @@ import {
 import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
 import { isStorableText } from '../input.ts';
-import { type Operator, readSessionCookie } from '../operator-access.ts';
+import { type Operator, readSessionCookie, tokenCheck } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
 import { clearedCookie } from '../session-cookie.ts';
@@ -72,7 +72,7 @@ export function sessionRoutes(deps: ApiDependencies): Route[] {
       async handle({ operator, headers }) {
         const { actor, role, tokenId } = caller(operator);
         const secret = newToken();
-        const now = new Date(deps.now());
+        const { now, configuredHash } = tokenCheck(deps);
         const expiresAt = new Date(now.getTime() + linkMs);
         await insertOperatorSession(database, {
           hash: hashToken(secret),
@@ -80,6 +80,7 @@ export function sessionRoutes(deps: ApiDependencies): Route[] {
           actor,
           role,
           tokenId,
+          configuredHash,
           expiresAt,
           now,
         });

@@ -88,6 +88,98 @@ describe('a session that is unused', () => {
   });
 });
 
+describe('what rests on a token', () => {
+  const tenantLinkPath = async (token: string, of: TestApi = api): Promise<string> => {
+    const { clientId } = await of.tenant();
+    const body = jsonBody({ expires_in_minutes: 24 * 60 });
+    const target = `/operator/tenants/${clientId}/links`;
+    const made = await of.call({ method: 'POST', target, token, ...body });
+    expect(made.status).toBe(201);
+    return new URL(String(field(made.json, 'url'))).pathname;
+  };
+  const viewCookie = async (path: string): Promise<SessionHeaders> => {
+    const opened = await api.call({ target: path });
+    return { cookie: String(opened.headers['set-cookie']).split(';')[0] ?? '', 'sec-fetch-site': 'same-origin' };
+  };
+
+  it('ends when the configured token is another one: sessions, sign-in links, tenant links, and the lists of them', async () => {
+    // What broke: after a restart with another BELLHOP_OPERATOR_TOKEN, the sessions of the old one were admin still.
+    const old = await signIn();
+    const unopened = await api.call({ method: 'POST', target: '/operator/session', token: operatorToken });
+    const linkPath = await tenantLinkPath(operatorToken);
+    const view = await viewCookie(linkPath);
+    const reader = await signIn(await makeToken('reader', 'read'));
+
+    const config = { operatorToken: 'the-operator-token-after-the-change' };
+    const database = { ...api.database, close: async () => {} };
+    const changed = await startApi({ database, now: () => nowMs, config });
+    const get = (target: string, headers: SessionHeaders) => changed.call({ target, headers });
+    expect((await get('/operator/session', old)).status).toBe(401);
+    expect((await get('/dashboard', old)).status).not.toBe(200);
+    const body = jsonBody({ name: 'kept', role: 'admin' });
+    const taken = await changed.call({
+      method: 'POST',
+      target: '/operator/tokens',
+      body: body.body,
+      headers: { ...body.headers, ...old },
+    });
+    expect(taken.status).toBe(401);
+    const late = await get(new URL(String(field(unopened.json, 'url'))).pathname, {});
+    expect(late.headers).toMatchObject({ location: '/dashboard?sign-in=expired' });
+    expect((await get('/view/api/webhooks', view)).status).toBe(401);
+    expect((await get(linkPath, {})).headers).toMatchObject({ location: '/view?link=ended' });
+    // Those of other tokens stay, and only those are listed.
+    expect((await get('/operator/session', reader)).status).toBe(200);
+    const listed = await changed.call({ target: '/operator/sessions', token: config.operatorToken });
+    expect(Object(listed.json).data).toMatchObject([{ actor: 'operator:reader' }]);
+    await changed.close();
+
+    // Back at the old one nothing was lost.
+    expect(await statusOf(old)).toBe(200);
+    expect((await api.call({ target: '/view/api/webhooks', headers: view })).status).toBe(200);
+  });
+
+  it('ends with the time of its token, and says so from the start', async () => {
+    // What broke: a token that had expired was refused, and its sessions were not.
+    const made = await api.call({
+      method: 'POST',
+      target: '/operator/tokens',
+      token: operatorToken,
+      ...jsonBody({ name: 'for a day', role: 'operate', expires_in_days: 1 }),
+    });
+    const token = String(field(made.json, 'token'));
+    const tokenEndsAt = field(made.json, 'expires_at');
+    nowMs += 23 * 60 * minuteMs;
+    const link = await api.call({ method: 'POST', target: '/operator/session', token });
+    const opened = await api.call({ target: new URL(String(field(link.json, 'url'))).pathname });
+    expect(opened.headers['set-cookie']).toContain('Max-Age=3600');
+    const session = {
+      cookie: String(opened.headers['set-cookie']).split(';')[0] ?? '',
+      'sec-fetch-site': 'same-origin',
+    };
+    expect((await api.call({ target: '/operator/session', headers: session })).json).toMatchObject({
+      expires_at: tokenEndsAt,
+    });
+    const view = await viewCookie(await tenantLinkPath(token));
+    for (let used = 0; used < 3; used += 1) {
+      nowMs += 20 * minuteMs - 1;
+      expect(await statusOf(session)).toBe(200);
+      expect((await api.call({ target: '/view/api/webhooks', headers: view })).status).toBe(200);
+    }
+    nowMs += 3;
+    expect((await api.call({ target: '/operator/webhooks', token })).status).toBe(401);
+    expect(await statusOf(session)).toBe(401);
+    expect((await api.call({ target: '/view/api/webhooks', headers: view })).status).toBe(401);
+  });
+
+  it('ends at once when the end of its token is moved', async () => {
+    const session = await signIn(await makeToken('leaver', 'operate'));
+    expect(await statusOf(session)).toBe(200);
+    await api.database.query('update operator_tokens set expires_at = $1', [new Date(nowMs)]);
+    expect(await statusOf(session)).toBe(401);
+  });
+});
+
 describe('the stream of an open page', () => {
   /** Reads until the service ends the stream; tells of each piece. */
   async function read(headers: SessionHeaders, onPiece: () => void): Promise<void> {

@@ -11,7 +11,7 @@ import {
 } from '../../store/operator-access.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
-import { type Operator, sessionTimes } from '../operator-access.ts';
+import { type Operator, sessionCheck } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
 import { pageSchema } from './paging.ts';
@@ -43,7 +43,7 @@ export function sessionListRoutes(deps: ApiDependencies): Route[] {
       responses: { 200: { description: 'All of them', schema: pageSchema(sessionSchema) } },
       async handle({ operator }) {
         const asking = caller(operator);
-        const rows = await listOperatorSessions(database, ownerFor(asking), sessionTimes(deps));
+        const rows = await listOperatorSessions(database, ownerFor(asking), sessionCheck(deps));
         const data = rows.map(
           (row): z.infer<typeof sessionSchema> => ({
             id: row.id,

@@ -1,6 +1,6 @@
 // Operator API, tenant links: a URL that shows one tenant its own webhooks, events and deliveries, and nothing else, until it
 // ends. It opens as often as it is needed (mail scanners and chat previews would use up one that opens once); revoking
-// it, or the operator token it was made with, ends it at once. What it shows is in `../dashboard/view-data.ts`. Beside it
+// it, or the operator token it was made with, ends it at once; it ends no later than that token. What it shows is in `../dashboard/view-data.ts`. Beside it
 // stands what the operator sees of a tenant's calls that were refused.
 
 import { v7 as uuidv7 } from 'uuid';
@@ -12,9 +12,11 @@ import { deleteTenantLink, insertTenantLink, listTenantLinks, type TenantLinkRow
 import { findTenant } from '../../store/tenants.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
+import { tokenCheck } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
 import { pageSchema } from './paging.ts';
+import { caller } from './session.ts';
 import { clientParams, noTenant } from './tenants.ts';
 
 const defaultMinutes = 60;
@@ -73,7 +75,7 @@ export function tenantLinkRoutes(deps: ApiDependencies): Route[] {
       },
       async handle({ params, body, operator, actor, keepAnswer }) {
         const secret = newToken();
-        const now = new Date(deps.now());
+        const { now, configuredHash } = tokenCheck(deps);
         const expiresAt = new Date(now.getTime() + (body?.expires_in_minutes ?? defaultMinutes) * 60_000);
         return database.transaction(async (tx): Promise<Answer> => {
           const row = await insertTenantLink(tx, {
@@ -81,7 +83,8 @@ export function tenantLinkRoutes(deps: ApiDependencies): Route[] {
             clientId: params.client_id,
             hash: hashToken(secret),
             madeBy: actor,
-            tokenId: operator?.tokenId,
+            tokenId: caller(operator).tokenId,
+            configuredHash,
             expiresAt,
             now,
           });
@@ -112,7 +115,7 @@ export function tenantLinkRoutes(deps: ApiDependencies): Route[] {
       responses: { 200: { description: 'At most 100', schema: pageSchema(linkSchema) } },
       async handle({ params }) {
         if (!(await findTenant(database, params.client_id))) return noTenant(params.client_id);
-        const rows = await listTenantLinks(database, params.client_id, new Date(deps.now()));
+        const rows = await listTenantLinks(database, params.client_id, tokenCheck(deps));
         return { status: 200, body: { data: rows.map(show), next_cursor: null } };
       },
     }),
