@@ -106,10 +106,26 @@ describe('a session', () => {
     expect((await api.call({ target: '/operator/session', headers: another })).status).toBe(401);
   });
 
+  it('makes no sign-in link, so that it cannot go on without end', async () => {
+    // What broke: it got a link for 12 h more, again and again.
+    const headers = { cookie: await signIn(), ...own };
+    const answer = await api.call({ method: 'POST', target: '/operator/session', headers });
+    expect(answer.status).toBe(403);
+    expect(answer.text).not.toContain('/dashboard/open/');
+    // With a token the same browser may sign in anew.
+    const asked = { method: 'POST', target: '/operator/session', headers, token: operatorToken };
+    expect((await api.call(asked)).status).toBe(201);
+  });
+
   it('cannot be used by another site, another origin of this site, or a form', async () => {
     const cookie = await signIn();
     const post = (headers: Record<string, string>) =>
-      api.call({ method: 'POST', target: '/operator/session', headers: { cookie, ...headers } });
+      api.call({
+        method: 'POST',
+        target: '/operator/tenants',
+        ...jsonBody({ name: 'A' }),
+        headers: { cookie, 'content-type': 'application/json', ...headers },
+      });
     expect((await post(own)).status).toBe(201);
     for (const site of ['cross-site', 'same-site', 'none']) {
       expect((await post({ 'sec-fetch-site': site })).status, site).toBe(401);

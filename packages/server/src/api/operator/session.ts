@@ -1,6 +1,6 @@
 // Operator API, access: the dashboard's sign-in link and session, and operator tokens with a role. The link opens once
 // within 60 s and sets the cookie (`../dashboard/pages.ts`); a session lasts 12 h, less when unused, and never outlives its
-// token, be it deleted, expired or, the configured one, changed. The list of sessions is in `sessions.ts`.
+// token, be it deleted, expired or, the configured one, changed. A session makes no other one. The list of sessions is in `sessions.ts`.
 
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
@@ -19,7 +19,7 @@ import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
 import { isStorableText } from '../input.ts';
 import { type Operator, readSessionCookie, tokenCheck } from '../operator-access.ts';
-import { problem } from '../problem.ts';
+import { problem, problemSchema } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
 import { clearedCookie } from '../session-cookie.ts';
 import { pageSchema } from './paging.ts';
@@ -67,10 +67,15 @@ export function sessionRoutes(deps: ApiDependencies): Route[] {
       role: 'read',
       idempotency: 'ignored',
       operationId: 'createSession',
-      summary: 'Make a sign-in link for the dashboard: one use, 60 seconds',
-      responses: { 201: { description: 'The link', schema: z.strictObject({ url: z.url() }) } },
+      summary: 'Make a sign-in link for the dashboard: one use, 60 seconds; with a token, not from a session',
+      responses: {
+        201: { description: 'The link', schema: z.strictObject({ url: z.url() }) },
+        403: { description: 'A session asked', schema: problemSchema },
+      },
       async handle({ operator, headers }) {
-        const { actor, role, tokenId } = caller(operator);
+        const { actor, role, tokenId, sessionUntil } = caller(operator);
+        // Or a session would go on without end, and a stolen cookie with it. The page asks with the token that was typed in.
+        if (sessionUntil !== undefined) return problem('forbidden', 'A session makes no sign-in link: show a token');
         const secret = newToken();
         const { now, configuredHash } = tokenCheck(deps);
         const expiresAt = new Date(now.getTime() + linkMs);
