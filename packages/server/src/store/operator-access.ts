@@ -193,8 +193,16 @@ export async function takeOperatorLink(
   return row;
 }
 
-export async function deleteOperatorSession(db: Queryable, hash: Uint8Array): Promise<void> {
-  await db.query('delete from operator_sessions where secret_hash = $1', [hash]);
+/** Undefined when there is none. */
+export async function deleteOperatorSession(
+  db: Queryable,
+  hash: Uint8Array,
+): Promise<Pick<OperatorSessionRow, 'id' | 'actor' | 'role'> | undefined> {
+  const [row] = await db.query<OperatorSessionRow>(
+    `delete from operator_sessions where secret_hash = $1 and kind = 'session' returning ${sessionColumns}`,
+    [hash],
+  );
+  return row;
 }
 
 export async function deleteExpiredOperatorSessions(db: Queryable, now: Date): Promise<void> {

@@ -8,6 +8,7 @@
 import { dashboardFolder } from '@bellhop/dashboard';
 import { z } from 'zod';
 import { hashToken, newToken } from '../../keys/client-secrets.ts';
+import { insertAudit } from '../../store/audit.ts';
 import { insertOperatorSession, takeOperatorLink } from '../../store/operator-access.ts';
 import { findTenantLink, noteTenantLinkOpened } from '../../store/tenant-links.ts';
 import type { ApiDependencies } from '../dependencies.ts';
@@ -116,16 +117,25 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
         const session = await database.transaction(async (tx) => {
           const link = await takeOperatorLink(tx, hashToken(params.link), check);
           if (!link) return undefined;
-          return insertOperatorSession(tx, {
+          const { actor, role } = link;
+          const row = await insertOperatorSession(tx, {
             hash: hashToken(secret),
             kind: 'session',
-            actor: link.actor,
-            role: link.role,
+            actor,
+            role,
             tokenId: link.token_id ?? undefined,
             configuredHash,
             expiresAt: new Date(now.getTime() + sessionSeconds * 1_000),
             now,
           });
+          await insertAudit(tx, {
+            actor,
+            action: 'operator_session.create',
+            subject: `operator_session:${row.id}`,
+            after: { actor, role, expires_at: row.expires_at.toISOString() },
+            at: now,
+          });
+          return row;
         });
         const common = { ...documentHeaders, 'cache-control': 'no-store' };
         if (!session) return { status: 303, headers: { ...common, location: '/dashboard?sign-in=expired' } };

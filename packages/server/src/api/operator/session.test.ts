@@ -106,6 +106,25 @@ describe('a session', () => {
     expect((await api.call({ target: '/operator/session', headers: another })).status).toBe(401);
   });
 
+  it('stands in the audit trail from the sign-in to the sign-out, under its token and without its secret', async () => {
+    // What broke: nobody could see who had signed in.
+    const { token } = await makeToken('day shift', 'operate');
+    const cookie = await signIn(token);
+    await api.call({ method: 'DELETE', target: '/operator/session', headers: { cookie, ...own } });
+    const trail = async (action: string) =>
+      api.call({ target: `/operator/audit?action=${action}&limit=1`, token: operatorToken });
+    const [began, ended] = [await trail('operator_session.create'), await trail('operator_session.delete')];
+    const actor = 'operator:day shift';
+    const subject = expect.stringMatching(/^operator_session:[\da-f-]{36}$/);
+    const until = new Date(nowMs + 12 * 60 * 60 * 1000).toISOString();
+    expect(began.json).toMatchObject({
+      data: [{ actor, subject, after: { actor, role: 'operate', expires_at: until } }],
+    });
+    expect(ended.json).toMatchObject({ data: [{ actor, subject, before: { actor, role: 'operate' } }] });
+    expect(Object(began.json).data[0].subject).toBe(Object(ended.json).data[0].subject);
+    expect(began.text + ended.text).not.toContain(cookie.split('=')[1]);
+  });
+
   it('makes no sign-in link, so that it cannot go on without end', async () => {
     // What broke: it got a link for 12 h more, again and again.
     const headers = { cookie: await signIn(), ...own };

@@ -5,13 +5,14 @@
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { hashToken, newToken } from '../../keys/client-secrets.ts';
-import { insertAudit } from '../../store/audit.ts';
+import { type AuditEntry, insertAudit } from '../../store/audit.ts';
 import {
   deleteOperatorSession,
   deleteOperatorToken,
   insertOperatorSession,
   insertOperatorToken,
   listOperatorTokens,
+  type OperatorSessionRow,
   type OperatorTokenRow,
   operatorRoles,
 } from '../../store/operator-access.ts';
@@ -47,6 +48,22 @@ function showToken(row: OperatorTokenRow): z.infer<typeof tokenSchema> {
 export function caller(operator: Operator | undefined): Operator {
   if (!operator) throw new TypeError('An operator route was called without an operator');
   return operator;
+}
+
+/** For the audit trail. */
+export function sessionEnd(
+  session: Pick<OperatorSessionRow, 'id' | 'actor' | 'role'>,
+  actor: string,
+  at: Date,
+): AuditEntry {
+  const subject = `operator_session:${session.id}`;
+  return {
+    actor,
+    action: 'operator_session.delete',
+    subject,
+    before: { actor: session.actor, role: session.role },
+    at,
+  };
 }
 
 export function sessionRoutes(deps: ApiDependencies): Route[] {
@@ -123,9 +140,14 @@ export function sessionRoutes(deps: ApiDependencies): Route[] {
       operationId: 'deleteSession',
       summary: 'Sign out of the dashboard',
       responses: { 204: { description: 'Signed out', schema: null } },
-      async handle({ headers }) {
+      async handle({ headers, actor }) {
         const secret = readSessionCookie(headers);
-        if (secret !== undefined) await deleteOperatorSession(database, hashToken(secret));
+        if (secret !== undefined) {
+          await database.transaction(async (tx) => {
+            const row = await deleteOperatorSession(tx, hashToken(secret));
+            if (row) await insertAudit(tx, sessionEnd(row, actor, new Date(deps.now())));
+          });
+        }
         return { status: 204, headers: { 'set-cookie': clearedCookie(headers) } };
       },
     }),

@@ -15,7 +15,7 @@ import { type Operator, sessionCheck } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
 import { pageSchema } from './paging.ts';
-import { caller } from './session.ts';
+import { caller, sessionEnd } from './session.ts';
 
 const sessionSchema = z.strictObject({
   id: z.uuid(),
@@ -72,13 +72,7 @@ export function sessionListRoutes(deps: ApiDependencies): Route[] {
         return database.transaction(async (tx): Promise<Answer> => {
           const row = await endOperatorSession(tx, ownerFor(caller(operator)), params.session_id);
           if (!row) return problem('not_found', `There is no session ${params.session_id}`);
-          await insertAudit(tx, {
-            actor,
-            action: 'operator_session.delete',
-            subject: `operator_session:${row.id}`,
-            before: { actor: row.actor, role: row.role },
-            at: new Date(deps.now()),
-          });
+          await insertAudit(tx, sessionEnd(row, actor, new Date(deps.now())));
           return { status: 204 };
         });
       },
