@@ -3,7 +3,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { bellhop, type Run } from '../program.fixture.ts';
@@ -155,6 +155,25 @@ describe('bellhop proxy', () => {
     ]);
     await run.see(/503 .*POST \/orders\?b=2&a=%20x {2}↑ 5000000 B ↓ 10 B/);
     upstream.close().closeAllConnections();
+  });
+
+  it('does not sign for a page whose name was pointed at this machine', async () => {
+    // What broke: such a page is of one origin with the proxy, so its GET carries no origin, and everything was signed.
+    const { url, run } = await start();
+    const { port } = new URL(url);
+    const get = async (host: string) => {
+      const asked = request({ host: '127.0.0.1', port, path: '/webhooks', headers: { host } }).end();
+      const [answer] = await once(asked, 'response');
+      let text = '';
+      for await (const chunk of answer) text += chunk;
+      return { status: answer.statusCode, text };
+    };
+    const rebound = await get(`attacker.example:${port}`);
+    expect(rebound).toEqual({ status: 403, text: expect.stringMatching(/another host are not signed/) });
+    expect(rebound.text).not.toContain('data');
+    await run.see(/403 .*GET \/webhooks/);
+    expect((await get(`localhost:${port}`)).status).toBe(200);
+    expect((await get(`127.0.0.1:${port}`)).status).toBe(200);
   });
 
   it('does not sign for web pages, and says when the service is away', async () => {

@@ -10,6 +10,7 @@ import { messageTarget, SignError, sign } from '@bellhop/signatures';
 import { usageError } from '../exit.ts';
 import { reasonOf } from '../system-error.ts';
 import type { ProxyKey } from './keys-file.ts';
+import { isOwnHost } from './own-host.ts';
 
 const maxBodyBytes = 32 * 1024 * 1024;
 /** Belong to the connection, or are made here. */
@@ -116,6 +117,10 @@ async function exchange(request: IncomingMessage, response: ServerResponse, opti
   if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined) {
     request.resume();
     return refuse(403, 'Requests of web pages are not signed');
+  }
+  if (!isOwnHost(request.headers.host, options.host)) {
+    request.resume();
+    return refuse(403, 'Requests to another host are not signed: use localhost, or name the host with --host');
   }
   const body = await readBody(request);
   if (body === undefined) return refuse(413, `The body is over ${maxBodyBytes} bytes`);
