@@ -35,6 +35,7 @@ export async function calling<T>(target: Target, work: () => Promise<T>): Promis
 }
 
 export async function clientOf(target: Target, flags: TargetFlags, context: Context): Promise<Client> {
+  noteIgnored(target, context);
   const clientSecret = target.clientSecret ?? (await missingSecret(target, context));
   const privateKey = await readPrivateKey(target);
   if (target.keyId === '') throw usageError('The key id is missing.', 'Set BELLHOP_KEY_ID or run: bellhop login');
@@ -75,6 +76,7 @@ export async function connectOperator(
   context: Context,
 ): Promise<{ readonly target: Target; readonly operator: Operator }> {
   const target = await resolveTarget(flags, context.env);
+  noteIgnored(target, context);
   const operator = operatorOf(target, flags, context);
   if (operator !== undefined) return { target, operator };
   const upvest = target.environment === 'sandbox' || target.environment === 'live';
@@ -85,6 +87,12 @@ export async function connectOperator(
       ? 'Upvest has no operator API; this command is for a Bellhop service: --env local'
       : 'Set BELLHOP_OPERATOR_TOKEN, or: bellhop login --operator',
   );
+}
+
+function noteIgnored({ ignored, source }: Target, { output }: Context): void {
+  if (ignored.length === 0) return;
+  const text = `${ignored.join(', ')} ignored: ${source} was found, not named. Set BELLHOP_DEV_JSON or BELLHOP_BASE_URL too.`;
+  output.note(output.noteColors.yellow(text));
 }
 
 async function missingSecret(target: Target, context: Context): Promise<string> {

@@ -84,6 +84,7 @@ export async function login(given: string | undefined, flags: LoginFlags, contex
       operatorToken,
       scopes,
       overrides: [],
+      ignored: [],
     };
     try {
       await calling(target, async () => (await clientOf(target, {}, context)).token());

@@ -1,7 +1,7 @@
 // Profiles through the real command: where a target comes from, what is kept, what is refused.
 
 import { once } from 'node:events';
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,6 +74,67 @@ describe('bellhop whoami', () => {
     const away = await ended(['whoami'], { ...service.env, BELLHOP_BASE_URL: await closedUrl() });
     expect(away.stderr).toMatch(/ECONNREFUSED.*Is it running\? Start it: bellhop dev\n$/);
     expect(away.code).toBe(5);
+  });
+});
+
+describe('a dev.json that lies in the folder', () => {
+  /** A folder as `npm start` leaves it, or as a repository brings it. */
+  async function folderWith(changes: Record<string, string>): Promise<string> {
+    const path = await mkdtemp(join(folder.path, 'repository-'));
+    await mkdir(join(path, '.bellhop'));
+    await writeFile(join(path, '.bellhop/dev.json'), JSON.stringify({ ...dev, ...changes }));
+    return path;
+  }
+  const secrets = { BELLHOP_CLIENT_SECRET: 'secret-of-live', BELLHOP_OPERATOR_TOKEN: 'token-of-live' };
+
+  it('is found without a word where its service is of this machine', async () => {
+    const near = await folderWith({});
+    const { code, stdout, stderr } = await ended(['whoami'], home, near);
+    expect(stdout).toMatch(/profile\s+local[\s\S]*token\s+works/);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
+  it('is refused when it names another machine, and taken when it is named itself', async () => {
+    // What broke: a repository's dev.json beat the profile in use, and the secrets of the environment were sent there.
+    for (const base_url of ['https://attacker.example', 'http://127.0.0.1.attacker.example:8080', 'http://10.0.0.1']) {
+      const near = await folderWith({ base_url });
+      for (const args of [['whoami'], ['webhooks', 'list', '--env', 'local'], ['tokens', 'list']]) {
+        const { code, stderr } = await ended(args, { ...home, ...secrets }, near);
+        expect(stderr).toMatch(/names \S+, which is not this machine, and nobody named the file/);
+        expect(code).toBe(2);
+      }
+      const named = { ...home, BELLHOP_DEV_JSON: '.bellhop/dev.json' };
+      expect((await ended(['whoami', '--offline'], named, near)).stdout).toContain(base_url);
+    }
+  });
+
+  it('gets no secret of the environment, unless the environment says where the calls go', async () => {
+    const asked: unknown[] = [];
+    const listener = createServer((request, response) => {
+      asked.push(request.headers.authorization, request.url);
+      let body = '';
+      request.on('data', (chunk) => {
+        body += chunk;
+      });
+      request.on('end', () => {
+        asked.push(body);
+        response.writeHead(401).end();
+      });
+    }).listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const address = listener.address();
+    const base_url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+    const near = await folderWith({ base_url });
+    const whoami = await ended(['whoami'], { ...home, ...secrets }, near);
+    expect(whoami.stderr).toMatch(
+      /BELLHOP_CLIENT_SECRET, BELLHOP_OPERATOR_TOKEN ignored: \S+dev\.json was found, not named/,
+    );
+    await ended(['events', 'list'], { ...home, ...secrets }, near);
+    expect(asked.length).toBeGreaterThan(3);
+    expect(JSON.stringify(asked)).not.toMatch(/of-live/);
+    await ended(['whoami'], { ...home, ...secrets, BELLHOP_BASE_URL: base_url }, near);
+    expect(JSON.stringify(asked)).toMatch(/secret-of-live/);
+    listener.close();
   });
 });
 

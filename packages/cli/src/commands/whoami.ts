@@ -38,6 +38,7 @@ export async function whoami(flags: WhoamiFlags, context: Context): Promise<Exit
     ['operator', target.operatorToken === undefined ? undefined : `token known, ${target.operatorUrl}`],
     ['taken from', target.source],
     ['overridden by', target.overrides.join(', ')],
+    ['ignored', target.ignored.join(', ')],
     ['config file', configPath(context.env)],
     [
       'token',
@@ -64,6 +65,7 @@ export function publicFacts(target: Target, env: NodeJS.ProcessEnv): Record<stri
     scopes: target.scopes,
     source: target.source,
     overrides: target.overrides,
+    ignored: target.ignored,
     config_file: configPath(env),
   };
 }

@@ -1,9 +1,12 @@
 // Which service a command talks to, and as whom. Exactly one source is used: what the command line names, else the
 // environment, else the nearest dev.json, else the current profile of the configuration file. Single BELLHOP_* variables
 // then override single fields. `bellhop whoami` shows the outcome.
+//
+// A dev.json that only lies in the folder may be anybody's: a repository can bring one. It is taken when its service is of
+// this machine, and no secret of the environment goes where it says.
 
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseDevFile } from '../dev-file.ts';
 import { usageError } from '../exit.ts';
 import { isSystemError, reasonOf } from '../system-error.ts';
@@ -32,9 +35,14 @@ export interface Target {
   readonly scopes: readonly string[];
   /** Environment variables that override fields. */
   readonly overrides: readonly string[];
+  /** Those that are set and do not, because nobody named the file that the rest comes from. */
+  readonly ignored: readonly string[];
 }
 
-type Draft = Omit<Target, 'overrides'>;
+type Draft = Omit<Target, 'overrides' | 'ignored'> & {
+  /** It comes from a dev.json that nobody named. */
+  readonly isNear: boolean;
+};
 
 const upvestUrls = { sandbox: 'https://sandbox.upvest.co', live: 'https://api.upvest.co' } as const;
 
@@ -46,7 +54,7 @@ async function choose(flags: TargetFlags, env: NodeJS.ProcessEnv): Promise<Draft
   const name = flags.profile ?? (flags.env === undefined ? env['BELLHOP_PROFILE'] || undefined : undefined);
   if (name !== undefined) return named(name, env);
   if (flags.env !== undefined) return ofEnvironment(flags.env, env);
-  if (env['BELLHOP_DEV_JSON']) return devTarget(env['BELLHOP_DEV_JSON'], true);
+  if (env['BELLHOP_DEV_JSON']) return namedDev(env['BELLHOP_DEV_JSON']);
   if (env['BELLHOP_BASE_URL'] && env['BELLHOP_CLIENT_ID']) return fromEnvironment(env);
   const near = await nearestDev(env);
   if (near !== undefined) return near;
@@ -108,29 +116,47 @@ function stored(name: string, profile: StoredProfile, env: NodeJS.ProcessEnv): D
     operatorUrl: profile.operator_url ?? profile.base_url,
     operatorToken: profile.operator_token,
     scopes: profile.scopes ?? ['webhooks:admin'],
+    isNear: false,
   };
 }
 
 /** BELLHOP_DATA_DIR is where `bellhop dev` keeps its file. */
 async function nearestDev(env: NodeJS.ProcessEnv): Promise<Draft | undefined> {
-  if (env['BELLHOP_DEV_JSON']) return devTarget(env['BELLHOP_DEV_JSON'], true);
-  return devTarget(join(env['BELLHOP_DATA_DIR'] || '.bellhop', 'dev.json'), false);
+  if (env['BELLHOP_DEV_JSON']) return namedDev(env['BELLHOP_DEV_JSON']);
+  const dataDir = env['BELLHOP_DATA_DIR'];
+  const path = resolve(dataDir || '.bellhop', 'dev.json');
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (isSystemError(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
+    throw usageError(`${path} cannot be read (${reasonOf(error)}).`);
+  }
+  const draft = devDraft(path, text, !dataDir);
+  if (draft.isNear && environmentOf(draft.baseUrl) !== 'local') {
+    throw usageError(
+      `${path} names ${draft.baseUrl}, which is not this machine, and nobody named the file.`,
+      'If it is yours: BELLHOP_DEV_JSON=.bellhop/dev.json. If not, choose: --profile',
+    );
+  }
+  return draft;
 }
 
-async function devTarget(path: string, required: true): Promise<Draft>;
-async function devTarget(path: string, required: boolean): Promise<Draft | undefined>;
-async function devTarget(given: string, required: boolean): Promise<Draft | undefined> {
+async function namedDev(given: string): Promise<Draft> {
   const path = resolve(given);
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (!required && isSystemError(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
     throw usageError(
       `${path} cannot be read (${reasonOf(error)}).`,
-      required ? 'BELLHOP_DEV_JSON must name the dev.json of a running bellhop dev.' : undefined,
+      'BELLHOP_DEV_JSON must name the dev.json of a running bellhop dev.',
     );
   }
+  return devDraft(path, text, false);
+}
+
+function devDraft(path: string, text: string, isNear: boolean): Draft {
   const file = parseDevFile(text);
   if (file === undefined) throw usageError(`${path} is damaged.`, 'Start bellhop dev again: it says what is wrong.');
   return {
@@ -146,6 +172,7 @@ async function devTarget(given: string, required: boolean): Promise<Draft | unde
     operatorUrl: file.base_url,
     operatorToken: file.operator_token,
     scopes: file.scopes,
+    isNear,
   };
 }
 
@@ -164,6 +191,7 @@ function fromEnvironment(env: NodeJS.ProcessEnv): Draft {
     operatorUrl: baseUrlOf(baseUrl),
     operatorToken: undefined,
     scopes: ['webhooks:admin'],
+    isNear: false,
   };
 }
 
@@ -181,29 +209,33 @@ export function environmentOf(baseUrl: string): EnvironmentName {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname) ? 'local' : 'other';
 }
 
-function override(draft: Draft, env: NodeJS.ProcessEnv): Target {
+function override({ isNear, ...draft }: Draft, env: NodeJS.ProcessEnv): Target {
   const used: string[] = [];
-  const value = <T extends string | undefined>(variable: string, fallback: T): string | T => {
+  const ignored: string[] = [];
+  const value = <T extends string | undefined>(variable: string, fallback: T, mayUse = true): string | T => {
     const given = env[variable];
     if (given === undefined || given === '') return fallback;
-    used.push(variable);
-    return given;
+    (mayUse ? used : ignored).push(variable);
+    return mayUse ? given : fallback;
   };
   const baseUrl = baseUrlOf(value('BELLHOP_BASE_URL', draft.baseUrl));
   const moved = baseUrl !== draft.baseUrl;
   const isLive = environmentOf(baseUrl) === 'live';
+  // Whoever says where the calls go may say with what.
+  const mayMix = !isNear || Boolean(env['BELLHOP_BASE_URL']);
   return {
     ...draft,
     baseUrl,
     // A profile marked live stays live wherever it points: it may be a proxy of ours in front of it.
     environment: isLive || !moved ? (isLive ? 'live' : draft.environment) : environmentOf(baseUrl),
-    clientId: value('BELLHOP_CLIENT_ID', draft.clientId),
-    clientSecret: value('BELLHOP_CLIENT_SECRET', draft.clientSecret),
-    keyId: value('BELLHOP_KEY_ID', draft.keyId),
-    privateKeyFile: value('BELLHOP_PRIVATE_KEY_FILE', draft.privateKeyFile),
-    keyPassphrase: value('BELLHOP_KEY_PASSPHRASE', draft.keyPassphrase),
+    clientId: value('BELLHOP_CLIENT_ID', draft.clientId, mayMix),
+    clientSecret: value('BELLHOP_CLIENT_SECRET', draft.clientSecret, mayMix),
+    keyId: value('BELLHOP_KEY_ID', draft.keyId, mayMix),
+    privateKeyFile: value('BELLHOP_PRIVATE_KEY_FILE', draft.privateKeyFile, mayMix),
+    keyPassphrase: value('BELLHOP_KEY_PASSPHRASE', draft.keyPassphrase, mayMix),
     operatorUrl: value('BELLHOP_OPERATOR_URL', moved ? baseUrl : draft.operatorUrl),
-    operatorToken: value('BELLHOP_OPERATOR_TOKEN', draft.operatorToken),
+    operatorToken: value('BELLHOP_OPERATOR_TOKEN', draft.operatorToken, mayMix || Boolean(env['BELLHOP_OPERATOR_URL'])),
     overrides: used,
+    ignored,
   };
 }
