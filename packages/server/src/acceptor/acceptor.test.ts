@@ -1,6 +1,8 @@
 // The events acceptor over real HTTP and through the real sender, on PGlite and, with two processes, on PostgreSQL.
 
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { freshDatabase, needsPostgres, postgresUrl } from '../../../../test/support/postgres.ts';
 import { field, type HttpAnswer, jsonBody, startApi, type TestApi, type TestTenant } from '../api/api.fixture.ts';
@@ -9,6 +11,7 @@ import { createSender } from '../delivery/sender.ts';
 import { openPostgres } from '../store/postgres.ts';
 import { createTargetPolicy } from '../targets/target-policy.ts';
 import { acceptorLimits } from './acceptor.ts';
+import { createAdmission } from './admission.ts';
 import { acceptorEndpoint } from './endpoint-sink.ts';
 
 const base = '/events-acceptor-service';
@@ -21,7 +24,7 @@ const stopping = new AbortController();
 beforeAll(async () => {
   api = await startApi({
     now: () => nowMs,
-    acceptor: { holdMs: 0, maxQueued: 5, maxQueuedBytes: 20_000, stopping: stopping.signal },
+    acceptor: { holdMs: 0, maxQueued: 5, maxQueuedBytes: 20_000, bodyTimeMs: 3_000, stopping: stopping.signal },
   });
 });
 beforeEach(async () => {
@@ -56,6 +59,63 @@ function payloads(answer: HttpAnswer): unknown[] {
   expect(answer.status, answer.text).toBe(200);
   return Array.isArray(answer.json) ? answer.json.map((item) => field(item, 'payload')) : [];
 }
+
+describe('deliveries that arrive slowly', () => {
+  it('take the places of their endpoint and their tenant only, and not for long', async () => {
+    // What broke: one counter for all of 32, so 32 slow bodies of one tenant had everybody's deliveries refused.
+    const { port } = new URL(api.baseUrl);
+    const slow = async (endpoint: Endpoint) => {
+      const socket = connect({ port: Number(port), host: '127.0.0.1' });
+      let text = '';
+      socket.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      socket.on('error', () => socket.destroy());
+      const ended = once(socket, 'close').then(() => text);
+      const head = 'host: a\r\ncontent-type: application/json\r\ncontent-length: 100';
+      socket.write(`POST ${endpoint.path} HTTP/1.1\r\n${head}\r\n\r\n{`);
+      return ended;
+    };
+    const [one, two, three] = [await create(), await create(), await create()];
+    let over = 0;
+    const slowly = Array.from({ length: 40 }, async (_, index) => {
+      const text = await slow(index % 2 === 0 ? one : two);
+      over += 1;
+      return text;
+    });
+    await expect.poll(() => over, { timeout: 2_900 }).toBe(24);
+    // Their own tenant waits, at each of its endpoints.
+    for (const endpoint of [one, three]) {
+      const refused = await deliver(endpoint, '{}');
+      expect(refused.status).toBe(503);
+      expect(refused.text).toContain('Too many deliveries arrive at once');
+    }
+
+    const slowTenant = { tenant, token };
+    tenant = await api.tenant();
+    token = await api.token(tenant, 'webhooks:admin');
+    const other = await create();
+    expect((await deliver(other, '{}')).status).toBe(200);
+
+    const answers = await Promise.all(slowly);
+    expect(answers.filter((text) => text.startsWith('HTTP/1.1 503'))).toHaveLength(24);
+    expect(answers.filter((text) => /^HTTP\/1\.1 400[\s\S]*body: took too long/.test(text))).toHaveLength(16);
+    ({ tenant, token } = slowTenant);
+    expect((await deliver(one, '{}')).status).toBe(200);
+    expect(payloads(await poll(one))).toEqual(expect.arrayContaining(['{}']));
+  });
+
+  it('leave places at the other endpoints of their tenant while they are few', () => {
+    const admission = createAdmission(acceptorLimits);
+    const at = (id: string, clientId = 'a') => admission.enter({ clientId, id });
+    const held = Array.from({ length: 8 }, () => at('1'));
+    expect(at('1')).toBeUndefined();
+    expect(at('2')).toBeDefined();
+    expect(at('1', 'b')).toBeUndefined();
+    held[0]?.();
+    expect(at('1')).toBeDefined();
+  });
+});
 
 describe('health', () => {
   it('answers 200 to a signed call before a token exists, also with an empty one', async () => {
@@ -413,7 +473,11 @@ describe.skipIf(!postgresUrl())(`two processes on one database ${needsPostgres}`
       await reading;
       expect(seen).toEqual(bodies);
 
-      await Promise.all(bodies.map((body, index) => deliver(endpoint, body, {}, index % 2 === 0 ? one : two)));
+      // So many at once may be told to come again, as a sender does.
+      const taken = async (body: string, index: number): Promise<void> => {
+        while ((await deliver(endpoint, body, {}, index % 2 === 0 ? one : two)).status === 503);
+      };
+      await Promise.all(bodies.map(taken));
       const shared: unknown[] = [];
       const reader = async (on: TestApi) => {
         while (shared.length < bodies.length) shared.push(...payloads(await poll(endpoint, '', on)));

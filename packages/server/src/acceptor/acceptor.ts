@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { hashToken, newToken } from '../keys/client-secrets.ts';
 import type { Database, Queryable } from '../store/database.ts';
+import { createAdmission } from './admission.ts';
 import { type Arrivals, createArrivals } from './arrivals.ts';
 import {
   type Delivery,
@@ -28,6 +29,12 @@ export const acceptorLimits = {
   maxDeliveryBytes: 2 * 1024 * 1024,
   /** Of one endpoint, at one process. */
   maxPollers: 16,
+  /** Deliveries whose body arrives, at one process: of everybody, of one tenant, at one endpoint. */
+  maxArriving: 64,
+  maxArrivingPerTenant: 16,
+  maxArrivingPerEndpoint: 8,
+  /** Until the last byte of a delivery. */
+  bodyTimeMs: 10_000,
   abandonedAfterMs: 24 * 3_600_000,
 } as const;
 
@@ -45,8 +52,8 @@ export interface Acceptor {
   remove(clientId: string, id: string): Promise<boolean>;
   /** Waits a few seconds for something to hand out, then gives what is there, maybe nothing. */
   poll(clientId: string, id: string, options: { after: number | undefined; signal: AbortSignal }): Promise<PollResult>;
-  /** Whether a delivery has a chance, before its body is read. */
-  room(token: string): Promise<'room' | 'full' | 'unknown'>;
+  /** A place for a delivery whose body is about to be read: to be left when it has been, or was given up. */
+  enter(token: string): Promise<Place | 'full' | 'busy' | 'unknown'>;
   receive(
     token: string,
     delivery: { readonly headers: Iterable<readonly [string, string]>; readonly body: Uint8Array },
@@ -54,6 +61,12 @@ export interface Acceptor {
   /** The token of a URL of this service's endpoints; undefined for any other URL. */
   tokenOf(url: string): string | undefined;
   close(): Promise<void>;
+}
+
+export interface Place {
+  /** The body has to arrive within it. */
+  readonly bodyTimeMs: number;
+  leave(): void;
 }
 
 export interface AcceptorOptions {
@@ -68,6 +81,7 @@ export interface AcceptorOptions {
   readonly holdMs?: number | undefined;
   readonly maxQueued?: number | undefined;
   readonly maxQueuedBytes?: number | undefined;
+  readonly bodyTimeMs?: number | undefined;
 }
 
 /** Hints may be lost: a waiting poll looks by itself this often. */
@@ -76,7 +90,9 @@ const recheckMs = 1_000;
 export async function createAcceptor(options: AcceptorOptions): Promise<Acceptor> {
   const { database, publicUrl, now, stopping, holdMs = 10_000 } = options;
   const { maxQueued = acceptorLimits.maxQueued, maxQueuedBytes = acceptorLimits.maxQueuedBytes } = options;
+  const { bodyTimeMs = acceptorLimits.bodyTimeMs } = options;
   const limits = { maxQueued, maxQueuedBytes };
+  const admission = createAdmission(acceptorLimits);
   const arrivals: Arrivals = await createArrivals(database, options.onError);
 
   return {
@@ -126,7 +142,13 @@ export async function createAcceptor(options: AcceptorOptions): Promise<Acceptor
       }
     },
 
-    room: (token) => roomAt(database, hashToken(token), limits),
+    async enter(token) {
+      const found = await roomAt(database, hashToken(token), limits);
+      if (!found) return 'unknown';
+      if (!found.hasRoom) return 'full';
+      const leave = admission.enter(found);
+      return leave ? { bodyTimeMs, leave } : 'busy';
+    },
 
     async receive(token, { headers, body }) {
       if (!isUtf8(body)) return 'not_text';
@@ -139,7 +161,7 @@ export async function createAcceptor(options: AcceptorOptions): Promise<Acceptor
         arrivals.arrived(endpointId);
         return 'stored';
       }
-      return (await roomAt(database, tokenHash, limits)) === 'unknown' ? 'unknown' : 'full';
+      return (await roomAt(database, tokenHash, limits)) ? 'full' : 'unknown';
     },
 
     tokenOf: (url) => endpointTokenOf(publicUrl(), url),

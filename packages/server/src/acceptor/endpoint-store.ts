@@ -53,15 +53,21 @@ export async function deleteAbandonedEndpoints(db: Queryable, polledBefore: Date
   await db.query('delete from acceptor_endpoints where polled_at < $1', [polledBefore]);
 }
 
-export type Room = 'room' | 'full' | 'unknown';
+export interface Room {
+  readonly id: string;
+  readonly clientId: string;
+  readonly hasRoom: boolean;
+}
 
-export async function roomAt(db: Queryable, tokenHash: Uint8Array, limits: QueueLimits): Promise<Room> {
-  const [row] = await db.query<{ queued: number; queued_bytes: number }>(
-    'select queued, queued_bytes from acceptor_endpoints where token_hash = $1',
+/** Undefined when there is no such endpoint. */
+export async function roomAt(db: Queryable, tokenHash: Uint8Array, limits: QueueLimits): Promise<Room | undefined> {
+  const [row] = await db.query<{ id: string; client_id: string; queued: number; queued_bytes: number }>(
+    'select id, client_id, queued, queued_bytes from acceptor_endpoints where token_hash = $1',
     [tokenHash],
   );
-  if (!row) return 'unknown';
-  return row.queued < limits.maxQueued && row.queued_bytes < limits.maxQueuedBytes ? 'room' : 'full';
+  if (!row) return undefined;
+  const hasRoom = row.queued < limits.maxQueued && row.queued_bytes < limits.maxQueuedBytes;
+  return { id: row.id, clientId: row.client_id, hasRoom };
 }
 
 /** The endpoint's id, or undefined when there is no room (or no endpoint). An empty queue takes any one delivery. */

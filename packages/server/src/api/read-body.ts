@@ -42,18 +42,50 @@ export function readIncoming(incoming: IncomingMessage, maxBytes: number): Promi
   });
 }
 
+/**
+ * `late`: not all of it came within the time. It is not read on from then, and not cancelled either, which would take the
+ * connection away under the answer: that has to close it.
+ */
 export async function readBody(
   request: { readonly body: ReadableStream<Uint8Array> | null },
   maxBytes: number,
-): Promise<BodyResult> {
+  timeMs: number,
+): Promise<BodyResult | { readonly ok: false; readonly reason: 'late' }>;
+export async function readBody(
+  request: { readonly body: ReadableStream<Uint8Array> | null },
+  maxBytes: number,
+): Promise<BodyResult>;
+export async function readBody(
+  request: { readonly body: ReadableStream<Uint8Array> | null },
+  maxBytes: number,
+  timeMs?: number,
+): Promise<BodyResult | { readonly ok: false; readonly reason: 'late' }> {
   if (!request.body) return { ok: true, bytes: new Uint8Array() };
+  const reader = request.body.getReader();
+  if (timeMs === undefined) return readAll(reader, maxBytes);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), timeMs);
+  const time = new Promise<{ readonly ok: false; readonly reason: 'late' }>((resolve) => {
+    late.signal.addEventListener('abort', () => resolve({ ok: false, reason: 'late' }), { once: true });
+  });
+  try {
+    return await Promise.race([readAll(reader, maxBytes, late.signal), time]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readAll(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  maxBytes: number,
+  signal?: AbortSignal,
+): Promise<BodyResult> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const reader = request.body.getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) break;
+      if (done || signal?.aborted) break;
       size += value.byteLength;
       if (size <= maxBytes) chunks.push(value);
       else {

@@ -19,7 +19,6 @@ import { problemResponses } from './problem-responses.ts';
 const base = '/events-acceptor-service';
 const admin = ['webhooks:admin'];
 const params = z.object({ endpoint_id: uuidSchema });
-const maxConcurrentDeliveries = 32;
 
 const afterQuery = z.object({
   after: z
@@ -41,7 +40,6 @@ export function acceptorRoutes(deps: ApiDependencies): readonly Route[] {
   const { acceptor, database } = deps;
   const exists = async ({ endpoint_id }: z.infer<typeof params>, tenant: Tenant | undefined) =>
     (await acceptor.find(caller(tenant), endpoint_id)) !== undefined;
-  let receiving = 0;
 
   return [
     route({
@@ -153,28 +151,30 @@ export function acceptorRoutes(deps: ApiDependencies): readonly Route[] {
       },
       responses: {
         200: { description: 'Kept until it is polled', schema: null },
-        400: { description: 'The body is not UTF-8', schema: problemSchema },
+        400: { description: 'The body is not UTF-8, or took too long', schema: problemSchema },
         404: { description: 'There is no such endpoint', schema: problemSchema },
         413: { description: 'The body is too large', schema: problemSchema },
-        503: { description: 'The endpoint is full, try again', schema: problemSchema },
+        503: {
+          description: 'The endpoint is full, or too many deliveries arrive at once: try again',
+          schema: problemSchema,
+        },
       },
       async handle({ params: { token }, stream, headers }) {
-        const room = await acceptor.room(token);
-        if (room !== 'room') return refusal(room);
-        // So many bodies at most are in memory at a time.
-        if (receiving >= maxConcurrentDeliveries) return refusal('full');
-        receiving += 1;
+        const place = await acceptor.enter(token);
+        if (typeof place === 'string') return refusal(place);
         try {
-          const read = await readBody({ body: stream ?? null }, acceptorLimits.maxDeliveryBytes);
+          const { maxDeliveryBytes } = acceptorLimits;
+          const read = await readBody({ body: stream ?? null }, maxDeliveryBytes, place.bodyTimeMs);
           if (!read.ok && read.reason === 'broken') return problem('bad_request', 'body: could not be read', closing);
+          if (!read.ok && read.reason === 'late') return problem('bad_request', 'body: took too long', closing);
           if (!read.ok) {
-            const detail = `body: must have at most ${acceptorLimits.maxDeliveryBytes} bytes`;
+            const detail = `body: must have at most ${maxDeliveryBytes} bytes`;
             return problem('content_too_large', detail, closing);
           }
           const receipt = await acceptor.receive(token, { headers, body: read.bytes });
           return receipt === 'stored' ? { status: receiptStatus.stored } : refusal(receipt);
         } finally {
-          receiving -= 1;
+          place.leave();
         }
       },
     }),
@@ -184,7 +184,10 @@ export function acceptorRoutes(deps: ApiDependencies): readonly Route[] {
 /** The rest of a body that was not read makes the connection useless. */
 const closing = { connection: 'close' };
 
-function refusal(receipt: 'full' | 'unknown' | 'not_text'): Answer {
+function refusal(receipt: 'full' | 'busy' | 'unknown' | 'not_text'): Answer {
+  if (receipt === 'busy') {
+    return problem('service_unavailable', 'Too many deliveries arrive at once', { ...closing, 'retry-after': '1' });
+  }
   if (receipt === 'full') {
     return problem('service_unavailable', 'The endpoint is full, poll it', { ...closing, 'retry-after': '1' });
   }
