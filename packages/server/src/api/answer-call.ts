@@ -94,7 +94,7 @@ async function answerLink(options: AnswerOptions, call: IncomingCall, onCaller: 
   onCaller(actor);
   const found = findRoute(call, call.request.method);
   if (!found.ok) return found.answer;
-  const throttled = options.callers.throttled(actor);
+  const throttled = options.callers.linkThrottled(actor);
   if (throttled) return throttled;
   return answerRoute(options, call, found.route, { actor, tenant, body: undefined });
 }

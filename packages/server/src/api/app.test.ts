@@ -386,6 +386,33 @@ describe('throttling', () => {
     }
   });
 
+  it('limits calls with tenant links as the tenant, and apart from its signed ones', async () => {
+    // What broke: they were counted as an operator's, 1,000 a second.
+    const throttle = { requestsPerSecond: 0.5, burst: 3 };
+    const operatorThrottle = { requestsPerSecond: 1_000, burst: 2_000 };
+    const slow = await startApi({ now: () => nowMs, config: { throttle, operatorThrottle } });
+    try {
+      const tenant = await slow.tenant();
+      const held = await slow.token(tenant);
+      const cookies = [];
+      for (let count = 0; count < 2; count += 1) {
+        const target = `/operator/tenants/${tenant.clientId}/links`;
+        const made = await slow.call({ method: 'POST', target, token: operatorToken });
+        const opened = await slow.call({ target: new URL(String(field(made.json, 'url'))).pathname });
+        cookies.push(opened.headers['set-cookie']?.split(';')[0]);
+      }
+      const statuses = [];
+      for (let count = 0; count < 4; count += 1) {
+        const headers = { cookie: cookies[count % 2], 'sec-fetch-site': 'same-origin' };
+        statuses.push((await slow.call({ target: '/view/api/webhooks', headers })).status);
+      }
+      expect(statuses).toEqual([200, 200, 200, 429]);
+      expect((await slow.call({ target: '/webhooks', tenant, token: held })).status).toBe(200);
+    } finally {
+      await slow.close();
+    }
+  });
+
   it('answers 429 with retry-after per client, and lets through again later', async () => {
     let atMs = nowMs;
     const slow = await startApi({ now: () => atMs, config: { throttle: { requestsPerSecond: 0.5, burst: 2 } } });

@@ -35,8 +35,10 @@ export interface Callers {
   /** Signature, throttle, token. */
   tenant(clientId: string, request: TenantRequest): Promise<Proved>;
   operator(request: { readonly method: string; readonly headers: Headers }): Promise<ProvedOperator>;
-  /** Undefined when a call of this operator or link may go on. */
+  /** Undefined when a call of this operator may go on. */
   throttled(actor: string): Answer | undefined;
+  /** The same for calls with tenant links, by the limits of tenants. */
+  linkThrottled(actor: string): Answer | undefined;
   /** The cookie of a tenant link. */
   link(request: { readonly method: string; readonly headers: Headers }): Promise<Proved>;
 }
@@ -55,13 +57,12 @@ export function createCallers(deps: ApiDependencies): Callers {
   });
   const operatorThrottle = config.operatorThrottle && createThrottle({ ...config.operatorThrottle, now });
   const refuse = (answer: Answer) => ({ ok: false, answer }) as const;
+  const tooMany = (waitSeconds: number, whose: string): Answer =>
+    problem('too_many_requests', `Too many calls ${whose}, slow down`, { 'retry-after': String(waitSeconds) });
 
   async function signed(clientId: string, request: TenantRequest): Promise<Proved> {
     const result = await guard({ clientId, ...request });
-    if (!result.ok && 'waitSeconds' in result) {
-      const headers = { 'retry-after': String(result.waitSeconds) };
-      return refuse(problem('too_many_requests', 'Too many calls of this client, slow down', headers));
-    }
+    if (!result.ok && 'waitSeconds' in result) return refuse(tooMany(result.waitSeconds, 'of this client'));
     if (!result.ok) return refuse(problem('unauthorised', `Signature is incorrect: ${result.reason}`));
     return { ok: true, tenant: { clientId, partition: result.partition, scopes: [] } };
   }
@@ -102,9 +103,13 @@ export function createCallers(deps: ApiDependencies): Callers {
 
     throttled(actor) {
       const waitSeconds = operatorThrottle?.take(actor);
-      if (waitSeconds === undefined) return undefined;
-      const headers = { 'retry-after': String(waitSeconds) };
-      return problem('too_many_requests', 'Too many calls with this token, slow down', headers);
+      return waitSeconds === undefined ? undefined : tooMany(waitSeconds, 'with this token');
+    },
+
+    linkThrottled(actor) {
+      // A count of its own: whoever has the link cannot use up what the tenant's signed calls may take.
+      const waitSeconds = throttle?.take(actor);
+      return waitSeconds === undefined ? undefined : tooMany(waitSeconds, 'with links of this client');
     },
 
     operator: (request) => proveOperator(deps, request),
