@@ -94,7 +94,7 @@ export function createCallers(deps: ApiDependencies): Callers {
     },
 
     async link(request) {
-      const secret = readViewCookie(request.headers);
+      const secret = readViewCookie(request.headers, config.publicUrl);
       if (secret === undefined || !isOwnPage(request)) return refuse(problem('unauthorised', 'Open the link again'));
       const link = await findTenantLink(database, hashToken(secret), tokenCheck(deps));
       if (!link) return refuse(problem('unauthorised', 'The link has ended: ask for a new one'));

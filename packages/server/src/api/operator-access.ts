@@ -21,8 +21,7 @@ import {
 import type { ApiDependencies } from './dependencies.ts';
 import { problem } from './problem.ts';
 import type { Answer, Route } from './route.ts';
-
-export const sessionCookie = 'bellhop_session';
+import { readSessionCookie } from './session-cookie.ts';
 
 export interface Operator {
   /** For the audit trail: `operator`, or `operator:<name>` for a token of the database. */
@@ -68,7 +67,7 @@ export async function proveOperator(
   const { database, config, now } = access;
   const authorization = request.headers.get('authorization');
   if (authorization === null) {
-    const secret = readSessionCookie(request.headers);
+    const secret = readSessionCookie(request.headers, config.publicUrl);
     if (secret === undefined) return refuse('authorization: is required');
     if (!isOwnPage(request)) return refuse('A session is good for calls of the dashboard itself only');
     const session = await findSession(access, secret);
@@ -97,18 +96,6 @@ export function neededRole({ method, role }: Pick<Route, 'method' | 'role'>): Op
 
 export function mayCall(role: OperatorRole, needed: OperatorRole): boolean {
   return operatorRoles.indexOf(role) >= operatorRoles.indexOf(needed);
-}
-
-export function readSessionCookie(headers: Headers): string | undefined {
-  return readCookie(headers, `__Host-${sessionCookie}`) ?? readCookie(headers, sessionCookie);
-}
-
-export function readCookie(headers: Headers, name: string): string | undefined {
-  for (const pair of (headers.get('cookie') ?? '').split(';')) {
-    const mark = pair.indexOf('=');
-    if (mark !== -1 && pair.slice(0, mark).trim() === name) return pair.slice(mark + 1).trim();
-  }
-  return undefined;
 }
 
 export function isOwnPage({ method, headers }: { readonly method: string; readonly headers: Headers }): boolean {

@@ -12,10 +12,10 @@ import { insertAudit } from '../../store/audit.ts';
 import { insertOperatorSession, takeOperatorLink } from '../../store/operator-access.ts';
 import { findTenantLink, noteTenantLinkOpened } from '../../store/tenant-links.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { findSession, readSessionCookie, tokenCheck } from '../operator-access.ts';
+import { findSession, tokenCheck } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Call, type Route, route } from '../route.ts';
-import { isHttpsCall, newSessionCookie, newViewCookie } from '../session-cookie.ts';
+import { isHttpsCall, newSessionCookie, newViewCookie, readSessionCookie } from '../session-cookie.ts';
 import { fileResponse, type PageFile, readPageFiles } from './page-files.ts';
 import { viewDataRoutes } from './view-data.ts';
 
@@ -77,7 +77,7 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
   const withFile = fileReader();
 
   const hasSession = async (headers: Headers): Promise<boolean> => {
-    const secret = readSessionCookie(headers);
+    const secret = readSessionCookie(headers, deps.config.publicUrl);
     if (secret === undefined) return false;
     return (await findSession(deps, secret)) !== undefined;
   };

@@ -110,7 +110,7 @@ export function viewDataRoutes(deps: ApiDependencies): Route[] {
         },
       },
       async handle({ headers }) {
-        const secret = readViewCookie(headers) ?? '';
+        const secret = readViewCookie(headers, deps.config.publicUrl) ?? '';
         const link = await findTenantLink(database, hashToken(secret), tokenCheck(deps));
         if (!link) return problem('unauthorised', 'The link has ended: ask for a new one');
         const { client_id, tenant, expires_at } = link;

@@ -80,6 +80,31 @@ describe('the sign-in link', () => {
     expect((await api.call({ target: '/operator/session', headers })).status).toBe(401);
   });
 
+  it('counts for nothing over https without the prefix, which another host of the site could plant', async () => {
+    // What broke: the bare name was read where the prefixed one was missing, so a sibling host could sign somebody in.
+    const { clientId } = await api.tenant();
+    const made = await api.call({
+      method: 'POST',
+      target: `/operator/tenants/${clientId}/links`,
+      token: operatorToken,
+    });
+    const opened = await open(new URL(String(field(made.json, 'url'))).pathname);
+    const view = String(opened.headers['set-cookie']).split(';')[0] ?? '';
+    const cookie = `${await signIn()}; ${view}`;
+    const https = { cookie, ...own, 'x-forwarded-proto': 'https' };
+    for (const target of ['/operator/session', '/view/api/session']) {
+      expect((await api.call({ target, headers: { cookie, ...own } })).status, target).toBe(200);
+      expect((await api.call({ target, headers: https })).status, target).toBe(401);
+    }
+    expect((await api.call({ target: '/dashboard', headers: https })).status).not.toBe(200);
+    const prefixed = cookie
+      .replace('bellhop_session', '__Host-bellhop_session')
+      .replace('bellhop_view', '__Secure-bellhop_view');
+    for (const target of ['/operator/session', '/view/api/session']) {
+      expect((await api.call({ target, headers: { ...https, cookie: prefixed } })).status, target).toBe(200);
+    }
+  });
+
   it('keeps no secret in the database', async () => {
     const path = await link();
     const secret = path.split('/').at(-1) ?? '';

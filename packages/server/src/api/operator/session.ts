@@ -19,10 +19,10 @@ import {
 import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
 import { isStorableText } from '../input.ts';
-import { type Operator, readSessionCookie, tokenCheck } from '../operator-access.ts';
+import { type Operator, tokenCheck } from '../operator-access.ts';
 import { problem, problemSchema } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
-import { clearedCookie } from '../session-cookie.ts';
+import { clearedCookie, readSessionCookie } from '../session-cookie.ts';
 import { pageSchema } from './paging.ts';
 
 const linkMs = 60_000;
@@ -141,7 +141,7 @@ export function sessionRoutes(deps: ApiDependencies): Route[] {
       summary: 'Sign out of the dashboard',
       responses: { 204: { description: 'Signed out', schema: null } },
       async handle({ headers, actor }) {
-        const secret = readSessionCookie(headers);
+        const secret = readSessionCookie(headers, config.publicUrl);
         if (secret !== undefined) {
           await database.transaction(async (tx) => {
             const row = await deleteOperatorSession(tx, hashToken(secret));
