@@ -121,6 +121,19 @@ describe('the support bundle', () => {
       expect(answer.text).not.toContain(secret);
     }
     expect((await operator('GET', '/operator/support-bundle')).status).toBe(200);
+    // What broke: the token of an acceptor endpoint is in the path, and the path was kept.
+    const endpoint = await api.database.transaction((tx) => api.deps.acceptor.create(tx, tenant.clientId));
+    if (typeof endpoint === 'string') throw new TypeError(endpoint);
+    await api.database.query(
+      "update webhooks set url = $2, enabled = true, blocked_since = now(), blocked_reason = 'status_4xx' where id = $1",
+      [id, endpoint.url],
+    );
+    await api.database.query('update attempts set url = $2 where webhook_id = $1', [id, endpoint.url]);
+    for (const query of [`?webhook_id=${id}`, '']) {
+      const bundle = await operator('GET', `/operator/support-bundle${query}`);
+      expect(bundle.text).not.toContain(endpoint.url.split('/').at(-1));
+      if (query !== '') expect(bundle.text).toContain('/events-acceptor-service/receive/…');
+    }
     expect((await operator('GET', `/operator/support-bundle?webhook_id=${randomUUID()}`)).status).toBe(404);
   });
 });

@@ -1,5 +1,6 @@
 // Operator API, the support bundle: one JSON document to attach to a question, of the service and, when asked for, of one
-// webhook. It holds no secret, no body of an event or an answer, no header, and of URLs neither user nor query.
+// webhook. It holds no secret, no body of an event or an answer, no header, and of URLs neither user, query nor what
+// looks like a secret in the path (`masked-url.ts`).
 
 import { z } from 'zod';
 import { listAttempts } from '../../store/attempts.ts';
@@ -10,6 +11,7 @@ import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
 import { type Route, route } from '../route.ts';
 import { showAttempt } from './attempts.ts';
+import { maskedUrl } from './masked-url.ts';
 import { showOverview } from './stream.ts';
 import { readSystem } from './system.ts';
 import { webhookHistory } from './webhook-history.ts';
@@ -38,7 +40,7 @@ export function supportBundleRoutes(deps: ApiDependencies): Route[] {
         const body = {
           made_at: new Date(deps.now()).toISOString(),
           system: await readSystem(deps),
-          overview: { ...overview, blocked: overview.blocked.map((row) => ({ ...row, url: bareUrl(row.url) })) },
+          overview: { ...overview, blocked: overview.blocked.map((row) => ({ ...row, url: maskedUrl(row.url) })) },
           ...(webhook ? { webhook } : {}),
         };
         const name = `bellhop-${webhook ? id : 'service'}-${body.made_at.slice(0, 19).replaceAll(':', '')}.json`;
@@ -55,18 +57,11 @@ export function supportBundleRoutes(deps: ApiDependencies): Route[] {
     const parked = await listParked(database, id, { limit: maxOthers, before: undefined });
     const shown = showWebhook(row, deps.now());
     return {
-      state: { ...shown, url: bareUrl(shown.url) },
-      attempts: attempts.map((attempt) => ({ ...showAttempt(attempt), url: bareUrl(attempt.url) })),
+      state: { ...shown, url: maskedUrl(shown.url) },
+      attempts: attempts.map((attempt) => ({ ...showAttempt(attempt), url: maskedUrl(attempt.url) })),
       history: await webhookHistory(deps, row, '24h'),
       parked: parked.map(showParked),
       changes: audit.map(({ at, actor, action }) => ({ at: at.toISOString(), actor, action })),
     };
   }
-}
-
-/** A tenant may have put a secret into the query. */
-function bareUrl(url: string): string {
-  if (!URL.canParse(url)) return '';
-  const { origin, pathname, search } = new URL(url);
-  return `${origin}${pathname}${search === '' ? '' : '?…'}`;
 }
