@@ -30,6 +30,20 @@ describe('output', () => {
     expect(stderr.text).toBe('remark\n');
   });
 
+  it('escapes what a terminal would obey or show turned around, and leaves JSON its value', () => {
+    // What broke: JSON.stringify escapes what is below U+0020 only, so a webhook's title could drive the terminal.
+    const title = 'a\x1b[2J\x9b2J\x7f\u202Efdp.exe\u200D\uFEFF\u{E0041} ü 😀\n';
+    const { stdout, stderr, output } = terminal(true);
+    output.line(JSON.stringify({ title }));
+    output.note(JSON.stringify({ title }));
+    output.line(output.colors.red('red\u202E'));
+    const [json = '', red] = stdout.text.split('\n');
+    expect(json).toBe('{"title":"a\\u001b[2J\\u009b2J\\u007f\\u202efdp.exe\\u200d\\ufeff\\udb40\\udc41 ü 😀\\n"}');
+    expect(JSON.parse(json)).toEqual({ title });
+    expect(stderr.text).toBe(`${json}\n`);
+    expect(red).toBe('\x1b[31mred\\u202e\x1b[39m');
+  });
+
   it('redraws the live line below what is printed, cut to the width of the terminal', () => {
     const { stdout, output } = terminal(true);
     output.live('a live line that is far too long');

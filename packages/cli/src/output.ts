@@ -1,5 +1,7 @@
 // The terminal. Results go to stdout, everything else (ready line, warnings, errors) to stderr. Colours and the live
 // line appear only on a terminal and never with NO_COLOR; a closed pipe silences the stream instead of ending the program.
+// Control and format characters of the other side (C1, which some terminals obey, and those that turn text around) come out
+// as \u escapes, whatever was printed: in JSON they stand in strings only, so it keeps its value.
 
 import picocolors from 'picocolors';
 
@@ -39,18 +41,18 @@ export function createOutput(stdout: OutputStream, stderr: OutputStream, env: No
   return {
     line(text = '') {
       clear();
-      write(`${text}\n`);
+      write(`${escaped(text)}\n`);
       draw();
     },
     note(text) {
       clear();
-      writeNote(`${text}\n`);
+      writeNote(`${escaped(text)}\n`);
       draw();
     },
     live(text) {
       if (!interactive) return;
       clear();
-      liveText = text;
+      liveText = text === undefined ? undefined : escaped(text);
       draw();
     },
     interactive,
@@ -68,6 +70,18 @@ function guarded(stream: OutputStream): (text: string) => void {
   return (text) => {
     if (open) stream.write(text);
   };
+}
+
+/** What is below the space stays: JSON has escaped it, and the colours and line breaks of people are made of it. */
+function escaped(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, (found) =>
+    found < ' '
+      ? found
+      : found
+          .split('')
+          .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+          .join(''),
+  );
 }
 
 // The library's own test turns colours on in CI, also into files.
