@@ -2,7 +2,7 @@
 // and what the service gets of them. Files are named by settings and read here; what a file holds is never repeated in a
 // message.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { ServiceConfig } from '@bellhop/server';
 import { usageError } from './exit.ts';
 import type { Setting } from './settings.ts';
@@ -235,6 +235,29 @@ export function securityConfig(settings: SecuritySettings): Partial<ServiceConfi
     egress: { allow: settings.egressAllow, deny: settings.egressDeny },
     egressProxy: settings.egressProxy,
   };
+}
+
+/** Those of the named files with secrets that others than their owner can read. Windows keeps no such modes. */
+export function openSecretFiles(
+  settings: SecuritySettings,
+  platform: NodeJS.Platform = process.platform,
+): readonly { readonly variable: string; readonly file: string }[] {
+  if (platform === 'win32') return [];
+  const named = [
+    ['BELLHOP_KEY_ENCRYPTION_KEY_FILE', settings.keyEncryptionKeyFile],
+    ['BELLHOP_PREVIOUS_KEY_ENCRYPTION_KEY_FILE', settings.previousKeyEncryptionKeyFile],
+    ['BELLHOP_DELIVERY_KEY_FILE', settings.deliveryKeyFile],
+  ] as const;
+  return named.flatMap(([variable, file]) => (file !== undefined && isOpen(file) ? [{ variable, file }] : []));
+}
+
+/** One that cannot be asked for is not read either, and that is said elsewhere. */
+function isOpen(file: string): boolean {
+  try {
+    return (statSync(file).mode & 0o077) !== 0;
+  } catch {
+    return false;
+  }
 }
 
 function secretOf(text: string | undefined, file: string | undefined, variable: string): string | undefined {

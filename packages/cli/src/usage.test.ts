@@ -108,4 +108,27 @@ describe('bellhop serve --embedded', () => {
     expect(run.stderr()).toMatch(/survives a killed process, not a power cut/);
     expect(await run.stop('SIGINT')).toBe(0);
   }, 60_000);
+
+  it.skipIf(process.platform === 'win32')(
+    'warns of a secret file that others can read',
+    async () => {
+      // What broke: it started without a word.
+      const [file, own] = [join(folder.path, 'open-secret'), join(folder.path, 'own-secret')];
+      await writeFile(file, 'a-key-encryption-key-of-32-characters', { mode: 0o644 });
+      await writeFile(own, 'the-key-encryption-key-before-this-one', { mode: 0o600 });
+      const env = {
+        ...token,
+        BELLHOP_KEY_ENCRYPTION_KEY_FILE: file,
+        BELLHOP_PREVIOUS_KEY_ENCRYPTION_KEY_FILE: own,
+      };
+      const args = ['serve', '--embedded', '--port', '0', '--data-dir', 'secrets', '--log-level', 'silent'];
+      const run = bellhop(args, env, folder.path);
+      await run.see(/ready {2}http/);
+      expect(await run.stop('SIGINT')).toBe(0);
+      expect(run.stderr()).toContain(`WARNING  BELLHOP_KEY_ENCRYPTION_KEY_FILE names ${file}, which others can read`);
+      expect(run.stderr()).not.toContain(own);
+      expect(run.stderr()).not.toContain('32-characters');
+    },
+    60_000,
+  );
 });

@@ -5,7 +5,7 @@ import type { ServiceConfig } from '@bellhop/server';
 import { engineConfig } from '../engine-settings.ts';
 import { type ExitCode, exitCodes, usageError } from '../exit.ts';
 import { runService, untilAborted } from '../running-service.ts';
-import { securityConfig } from '../security-settings.ts';
+import { openSecretFiles, securityConfig } from '../security-settings.ts';
 import { type FlagValues, readSettings, type Settings } from '../settings.ts';
 import type { Context } from './context.ts';
 
@@ -88,6 +88,10 @@ function warn(settings: Settings, embedded: boolean, { output }: Context): void 
         `WARNING  BELLHOP_OPERATOR_TOKEN has fewer than ${safeTokenCharacters} characters: who guesses it may do everything. Make one with: openssl rand -hex 32`,
       ),
     );
+  }
+  for (const { variable, file } of openSecretFiles(settings)) {
+    // No refusal: what mounts secrets often gives the group of the process the right to read them.
+    output.note(red(`WARNING  ${variable} names ${file}, which others can read: chmod 600 it, or have it mounted so.`));
   }
   if (settings.insecureTargets !== 'none') {
     const what = settings.insecureTargets === 'all' ? 'http and private addresses' : 'http and loopback addresses';
