@@ -49,6 +49,12 @@ describe('settings', () => {
     expect(readSettings('dev', {}, { BELLHOP_ALLOW_INSECURE_TARGETS: 'false' }).insecureTargets).toBe('none');
   });
 
+  it('take a public URL as it is published, without the slash at its end', () => {
+    for (const value of ['https://x:8443', 'https://x:8443/']) {
+      expect(readSettings('serve', { publicUrl: value }, {}).publicUrl).toBe('https://x:8443');
+    }
+  });
+
   it('leave the role to serve', () => {
     expect(readSettings('serve', { role: 'worker' }, {}).role).toBe('worker');
     expect(readSettings('dev', {}, { BELLHOP_ROLE: 'worker' }).role).toBe('all');
@@ -68,6 +74,12 @@ describe('settings', () => {
     ['BELLHOP_OPERATOR_TOKEN', 'a-line\nbreak'],
     ['BELLHOP_PUBLIC_URL', 'ftp://x'],
     ['BELLHOP_PUBLIC_URL', 'https://x/?q=1'],
+    ['BELLHOP_PUBLIC_URL', 'https://x/?'],
+    ['BELLHOP_PUBLIC_URL', 'https://x/#a'],
+    ['BELLHOP_PUBLIC_URL', 'https://u@x/'],
+    ['BELLHOP_PUBLIC_URL', 'https://x//'],
+    // Was published, and nothing behind it worked: links led outside, signatures over the public path failed.
+    ['BELLHOP_PUBLIC_URL', 'https://x/webhooks'],
     ['BELLHOP_LOG_LEVEL', 'loud'],
     ['BELLHOP_ALLOW_INSECURE_TARGETS', 'yes'],
     ['BELLHOP_ROLE', 'king'],
@@ -101,6 +113,8 @@ describe('settings', () => {
     expect(refusal(() => readSettings('serve', {}, wrong)).message).not.toContain('hunter2');
     const proxy = { BELLHOP_EGRESS_PROXY: 'https://u:hunter2@proxy' };
     expect(refusal(() => readSettings('serve', {}, proxy)).message).not.toContain('hunter2');
+    const publicUrl = { BELLHOP_PUBLIC_URL: 'https://u:hunter2@x' };
+    expect(refusal(() => readSettings('serve', {}, publicUrl)).message).not.toContain('hunter2');
     const secret = { BELLHOP_KEY_ENCRYPTION_KEY: 'hunter2' };
     expect(refusal(() => readSettings('serve', {}, secret)).message).not.toContain('hunter2');
     const token = { BELLHOP_OPERATOR_TOKEN: 'hunter2 hunter2' };

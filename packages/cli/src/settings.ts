@@ -225,10 +225,15 @@ function operatorToken(given: Given | undefined): string | undefined {
 function publicUrl(given: Given | undefined): string | undefined {
   if (given === undefined) return undefined;
   const url = URL.canParse(given.value) ? new URL(given.value) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash || url.username || url.password) {
-    throw usageError(`${given.source} must be an http or https address without query, not "${given.value}".`);
+  // Every path of the service starts at its root, and signatures cover the path as it was called: behind a prefix neither
+  // links nor signatures would fit. The value is not repeated: it can hold a password.
+  if (!url || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
+    throw usageError(
+      `${given.source} must be http or https, a host and a port if need be: no path, query, fragment or user.`,
+      'For example https://webhooks.example.com.',
+    );
   }
-  return url.href.replace(/\/+$/, '');
+  return url.origin;
 }
 
 function targets(given: Given | undefined): InsecureTargets | undefined {

@@ -15,7 +15,7 @@ export interface ServiceConfig {
   /** How long a start waits for a PostgreSQL that does not answer. Default 30,000. */
   readonly databaseWaitMs?: number | undefined;
   readonly operatorToken: string;
-  /** Where clients reach the service, when that is not the address it listens on. */
+  /** Where clients reach the service, when that is not the address it listens on: scheme, host and port, no path. */
   readonly publicUrl?: string | undefined;
   /** A listener of its own for operator API, dashboard and metrics. Default: they share `port`. */
   readonly operatorPort?: number | undefined;
