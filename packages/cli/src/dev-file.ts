@@ -3,8 +3,9 @@
 // rename with mode 0600; other commands and programs read the file and never see half of it.
 
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { makeFolder } from '@bellhop/server/make-folder';
 import { generateSigningKey, importSigningKey, privatePem, publicPem } from '@bellhop/signatures';
 import { CliError, exitCodes, usageError } from './exit.ts';
 import { replaceFile } from './replace-file.ts';
@@ -104,7 +105,7 @@ export async function writeDevFile(dataDir: string, credentials: DevCredentials,
   };
   const path = devFilePath(dataDir);
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeFolder(dataDir, 0o700);
     await replaceFile(privateKeyFile, credentials.privateKey);
     await replaceFile(publicKeyFile, credentials.publicKey);
     await replaceFile(path, `${JSON.stringify(file, null, 2)}\n`);

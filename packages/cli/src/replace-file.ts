@@ -1,7 +1,8 @@
 // Writes a file by rename with mode 0600: whoever reads it sees the old text or the new one, never half of it.
 
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '@bellhop/server/make-folder';
 
 export async function replaceFile(path: string, text: string): Promise<void> {
   const draft = `${path}.${process.pid}.new`;
@@ -23,6 +24,6 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 
 /** The same, in a folder that only its owner can read and that is made when it is missing. */
 export async function replacePrivateFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path), 0o700);
   await replaceFile(path, text);
 }

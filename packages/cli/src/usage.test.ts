@@ -1,5 +1,6 @@
 // What the command says and how it ends when it is used in a wrong way, or when what it needs is not there.
 
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -63,6 +64,13 @@ describe('bellhop', () => {
     await writeFile(join(folder.path, 'file'), '');
     const { code, stderr } = await ended(['dev', '--no-demo', '--port', '0', '--data-dir', 'file/below']);
     expect(stderr).toMatch(/^bellhop: The data directory \S+file\/below cannot be written[^\n]+--data-dir\.\n$/);
+    expect(code).toBe(2);
+  });
+
+  // Hung for ever, with a core to itself.
+  it.skipIf(!existsSync('/proc/self'))('refuses a data directory whose parent says that it is not there', async () => {
+    const { code, stderr } = await ended(['dev', '--no-demo', '--port', '0', '--data-dir', '/proc/bellhop']);
+    expect(stderr).toMatch(/^bellhop: The data directory \/proc\/bellhop cannot be written[^\n]+--data-dir\.\n$/);
     expect(code).toBe(2);
   });
 

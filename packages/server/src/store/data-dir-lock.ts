@@ -4,10 +4,11 @@
 // Elsewhere a pid file stands in; a stale one (its process is gone) is taken over.
 
 import { createHash } from 'node:crypto';
-import { access, constants, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { access, constants, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseError } from './database.ts';
+import { makeFolder } from './make-folder.ts';
 
 export interface DataDirLock {
   /** Where PGlite keeps its files, below the data directory. */
@@ -22,7 +23,7 @@ export interface DataDirLock {
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   const databaseDir = join(dataDir, 'db');
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeFolder(dataDir, 0o700);
     await access(dataDir, constants.W_OK);
   } catch (error) {
     const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
