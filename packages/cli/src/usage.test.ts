@@ -74,6 +74,22 @@ describe('bellhop', () => {
     expect(code).toBe(2);
   });
 
+  // Warned first that it listens there.
+  it('says one thing of an address that is not of this machine', async () => {
+    const { code, stderr } = await ended([
+      'dev',
+      '--no-demo',
+      '--port',
+      '0',
+      '--data-dir',
+      'elsewhere',
+      '--host',
+      '203.0.113.9',
+    ]);
+    expect(stderr).toMatch(/^bellhop: Cannot listen on 203\.0\.113\.9:0[^\n]+\n$/);
+    expect(code).toBe(2);
+  }, 60_000);
+
   it('waits a while for a database that is away, then says so, without its password', async () => {
     const url = 'postgres://user:hunter2@127.0.0.1:9/bellhop';
     const { code, stderr } = await ended(['serve', '--database-url', url, '--database-wait-ms', '300'], token);

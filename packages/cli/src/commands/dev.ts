@@ -26,7 +26,7 @@ export async function dev(flags: DevFlags, context: Context): Promise<ExitCode> 
   const { demo: withDemo = true, ...values } = flags;
   const { output } = context;
   const settings = readSettings('dev', values, context.env);
-  warn(settings, context);
+  warnOfTargets(settings, context);
   const known = await readDevCredentials(settings.dataDir);
   const credentials = withToken(known ?? (await makeDevCredentials(settings.operatorToken)), settings.operatorToken);
 
@@ -51,6 +51,7 @@ export async function dev(flags: DevFlags, context: Context): Promise<ExitCode> 
       },
       async whileUp(service, signal) {
         if (signal.aborted) return exitCodes.ok;
+        warnOfOthers(settings, context);
         announceReady(service, context);
         if (demo === undefined) {
           explain(service, settings, context);
@@ -148,14 +149,23 @@ function shown(path: string): string {
   return short !== '' && !short.startsWith('..') ? short : path;
 }
 
-function warn(settings: Settings, { output }: Context): void {
-  const { red } = output.noteColors;
+/** Once it listens: before, it may yet fail to. */
+function warnOfOthers(settings: Settings, { output }: Context): void {
   if (!/^(127\.|::1$|localhost$)/.test(settings.host)) {
     output.note(
-      red(`WARNING  bellhop dev listens on ${settings.host}: others can reach a service made for development.`),
+      output.noteColors.red(
+        `WARNING  bellhop dev listens on ${settings.host}: others can reach a service made for development.`,
+      ),
     );
   }
+}
+
+function warnOfTargets(settings: Settings, { output }: Context): void {
   if (settings.insecureTargets === 'all') {
-    output.note(red('WARNING  BELLHOP_ALLOW_INSECURE_TARGETS=all: webhooks may point at http and private addresses.'));
+    output.note(
+      output.noteColors.red(
+        'WARNING  BELLHOP_ALLOW_INSECURE_TARGETS=all: webhooks may point at http and private addresses.',
+      ),
+    );
   }
 }
