@@ -105,6 +105,30 @@ describe('the listener', () => {
     expect(await (await slow(url, text)).ended).toMatch(/^HTTP\/1\.1 400 [\s\S]*The headers are too large/);
   });
 
+  // node:http answered these itself: no body, no request id.
+  it.each([
+    ['no host', '', /"detail":"host: is required"/],
+    ['an expectation that nobody knows', 'host: a\r\nexpect: foo\r\n', /"detail":"expect: must be 100-continue"/],
+  ])('refuses a request with %s as the API refuses', async (_, headers, detail) => {
+    const { url } = await start({});
+    const answer = await (await slow(url, `POST / HTTP/1.1\r\n${headers}content-length: 1\r\n\r\na`)).ended;
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toMatch(/\r\ncontent-type: application\/problem\+json\r\n/);
+    const id = /\r\nupvest-request-id: ([0-9a-f-]{36})\r\n/.exec(answer)?.[1] ?? 'none';
+    expect(answer).toContain(`"request_id":"${id}"`);
+    expect(answer).toMatch(detail);
+  });
+
+  it('serves HTTP/1.0 without a host, and who waits for 100', async () => {
+    const { url } = await start({});
+    expect(await (await slow(url, 'GET / HTTP/1.0\r\n\r\n')).ended).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*ok$/);
+    const headers = 'host: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\nconnection: close';
+    const { socket, ended } = await slow(url, `POST / HTTP/1.1\r\n${headers}\r\n\r\n`);
+    await once(socket, 'data');
+    socket.write('ab');
+    expect(await ended).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK[\s\S]*2$/);
+  });
+
   it.each([
     ['two lengths', 'content-length: 1\r\ncontent-length: 2\r\n\r\nab'],
     ['a length that hides in a list', 'content-length: 1, 1\r\n\r\na'],

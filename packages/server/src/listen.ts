@@ -5,7 +5,7 @@
 
 import { createServer, type Server } from 'node:http';
 import type { createApp } from './api/app.ts';
-import { answerBrokenRequests, requestListener } from './api/http-server.ts';
+import { answerBrokenRequests, requestListener, serverOptions } from './api/http-server.ts';
 import { StartError } from './config.ts';
 
 export interface Listener {
@@ -36,6 +36,7 @@ export async function listen(
   let closing = false;
   const handle = requestListener(app);
   const options = {
+    ...serverOptions,
     headersTimeout: headersTimeoutMs,
     // Node wants the headers' time inside the request's.
     requestTimeout: Math.max(requestTimeoutMs, headersTimeoutMs),
@@ -46,7 +47,7 @@ export async function listen(
   };
   const server: Server = createServer(options, (request, response) => {
     if (closing) response.setHeader('connection', 'close');
-    void handle(request, response);
+    handle(request, response);
   });
   server.maxConnections = maxConnections;
   answerBrokenRequests(server);

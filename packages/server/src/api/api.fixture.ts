@@ -31,7 +31,7 @@ import { insertTenant, insertTenantKey } from '../store/tenants.ts';
 import { createTargetPolicy } from '../targets/target-policy.ts';
 import { createApp } from './app.ts';
 import type { ApiConfig, ApiDependencies } from './dependencies.ts';
-import { answerBrokenRequests, requestListener } from './http-server.ts';
+import { answerBrokenRequests, requestListener, serverOptions } from './http-server.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -175,7 +175,7 @@ export async function startApi(
     now,
     ready: options.ready ?? (() => ({ ready: true })),
   };
-  const server = createServer(requestListener(createApp(deps)));
+  const server = createServer(serverOptions, requestListener(createApp(deps)));
   // A connection that idled while the test worked must not be closed under the next call.
   server.keepAliveTimeout = 0;
   answerBrokenRequests(server);

@@ -1,28 +1,38 @@
-// How node:http meets the app. Requests too broken for a route (not HTTP, an invalid target or host, headers without end)
-// get the API's problem answer too; time-outs and the clean end are the listener's (`listen.ts`).
+// How node:http meets the app. Requests too broken for a route (not HTTP, an invalid target or host, no host, an unknown
+// expectation, headers without end) get the API's problem answer too; time-outs and the clean end are the listener's (`listen.ts`).
 
 import { randomUUID } from 'node:crypto';
-import type { Server } from 'node:http';
+import type { RequestListener, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { createApp } from './app.ts';
 import { toResponse } from './app.ts';
 import { problem, problemBody } from './problem.ts';
 
+/** For `http.createServer`: node:http answers a request without a host by itself, with no body and no request id. */
+export const serverOptions = { requireHostHeader: false } as const satisfies ServerOptions;
+
 /** For `http.createServer`. */
-export function requestListener(
-  app: Pick<ReturnType<typeof createApp>, 'fetch'>,
-): ReturnType<typeof getRequestListener> {
-  return getRequestListener((request, env) => app.fetch(request, env), {
+export function requestListener(app: Pick<ReturnType<typeof createApp>, 'fetch'>): RequestListener {
+  const listener = getRequestListener((request, env) => app.fetch(request, env), {
     hostname: 'localhost',
     // The app builds real Response objects; the process's own globals stay as they are.
     overrideGlobalObjects: false,
     errorHandler: () => toResponse(problem('bad_request', 'The request target or host is not valid'), randomUUID()),
   });
+  return (request, response) => {
+    // HTTP/1.0 knows no host.
+    const lacksHost = request.headers.host === undefined && request.httpVersion !== '1.0';
+    void (lacksHost ? refuse(response, 'host: is required') : listener(request, response));
+  };
 }
 
-/** Answers what node:http cannot read at all, before there is a request. */
+/** Answers what node:http cannot read at all, before there is a request, or would answer by itself. */
 export function answerBrokenRequests(server: Server): void {
+  server.on('checkExpectation', (_request, response: ServerResponse) => {
+    // 417 is allowed, not demanded (RFC 9110, 10.1.1), and no problem type of the API has it.
+    void refuse(response, 'expect: must be 100-continue');
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
     else endSoon(socket, brokenAnswer(error.code));
@@ -58,4 +68,10 @@ function brokenAnswer(code: string | undefined): string {
     '',
     body,
   ].join('\r\n');
+}
+
+/** The body that may follow is not read, so nothing else can come on this connection. */
+async function refuse(response: ServerResponse, detail: string): Promise<void> {
+  const answer = toResponse(problem('bad_request', detail, { connection: 'close' }), randomUUID());
+  response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
 }
