@@ -194,6 +194,8 @@ export async function startService(config: ServiceConfig, options: StartOptions 
         get publicUrl() {
           return publicUrl;
         },
+        // A listener of the operators' own has an address that no setting tells.
+        dashboardUrl: config.operatorPort === undefined ? config.publicUrl : undefined,
         dev: config.dev,
         acceptedAlgorithms: config.acceptedAlgorithms ?? ['ecdsa-p521', 'ed25519'],
         throttle: throttleOf(config.requestsPerSecond, config.requestBurst),

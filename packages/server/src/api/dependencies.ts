@@ -28,6 +28,8 @@ export interface ApiConfig {
   readonly operatorToken: string;
   /** Where clients reach this service, without a trailing slash. */
   readonly publicUrl: string;
+  /** Where people reach the dashboard, for sign-in links; absent: where whoever asks for one has reached it. */
+  readonly dashboardUrl?: string | undefined;
   /** Opens what only a development server may do. */
   readonly dev: boolean;
   /** Algorithms of tenant keys that may sign API calls. */

@@ -69,8 +69,9 @@ export function sessionEnd(
 export function sessionRoutes(deps: ApiDependencies): Route[] {
   const { database, config } = deps;
 
-  /** Where the caller reached this listener: the operator's may be another than the public one. */
+  /** Where the dashboard is said to be, else where the caller reached this listener. */
   const ownUrl = (headers: Headers): string => {
+    if (config.dashboardUrl !== undefined) return config.dashboardUrl;
     const host = headers.get('host');
     if (host === null || host === new URL(config.publicUrl).host) return config.publicUrl;
     return `${headers.get('x-forwarded-proto') === 'https' ? 'https' : 'http'}://${host}`;
