@@ -52,4 +52,17 @@ describe('the service', () => {
     const apart = await start({ publicUrl, operatorPort: 0 });
     expect(await signInOrigin(apart)).toBe(apart.operatorUrl);
   });
+
+  // /docs asked for a client id on the tenants' listener.
+  it('has the description of the API on both listeners, what is for operators on theirs only', async () => {
+    const { url, operatorUrl } = await start({ operatorPort: 0 });
+    const statuses = (base: string) =>
+      Promise.all(
+        ['/healthz', '/openapi.json', '/docs', '/docs/docs.css', '/dashboard', '/metrics', '/operator/webhooks'].map(
+          async (path) => (await fetch(`${base}${path}`)).status,
+        ),
+      );
+    expect(await statuses(url)).toEqual([200, 200, 200, 200, 400, 400, 401]);
+    expect(await statuses(operatorUrl)).toEqual([200, 200, 200, 200, 401, 200, 401]);
+  });
 });

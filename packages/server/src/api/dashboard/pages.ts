@@ -144,6 +144,13 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
         return { status: 303, headers: { ...common, location: '/dashboard', 'set-cookie': cookie } };
       },
     }),
+  ];
+}
+
+/** The API reference, on every listener as the document that it shows. */
+export function docsRoutes(): Route[] {
+  const withFile = fileReader();
+  return [
     route({
       ...page,
       path: '/docs',
