@@ -65,6 +65,9 @@ async function answerPublic(options: AnswerOptions, call: IncomingCall): Promise
   // HEAD is GET without the body, which the server leaves out by itself.
   const found = findRoute(call, call.request.method === 'HEAD' ? 'GET' : call.request.method);
   if (!found.ok) return found.answer;
+  if (call.request.method === 'HEAD' && found.route.changesByGet) {
+    return { status: 200, headers: { 'cache-control': 'no-store' } };
+  }
   return answerRoute(options, call, found.route, { actor: 'public', tenant: undefined, body: new Uint8Array() });
 }
 

@@ -87,6 +87,8 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   readonly role?: OperatorRole;
   /** A page for people or a part of one: not in the OpenAPI document. */
   readonly isPage?: boolean;
+  /** GET changes something here, so HEAD must not be taken for it: it is answered 200, looks at nothing and does nothing. */
+  readonly changesByGet?: true;
   /** `ignored`: an `idempotency-key` has no effect here. POST only; absent: honoured. */
   readonly idempotency?: 'ignored';
   /** `ignored`: how often an operator calls it is not limited. Absent: it is. */

@@ -107,6 +107,7 @@ export function dashboardRoutes(deps: ApiDependencies): Route[] {
     route({
       ...page,
       path: '/dashboard/open/{link}',
+      changesByGet: true,
       operationId: 'open_dashboard',
       summary: 'Open a sign-in link: sets the session and goes to the dashboard',
       params: z.strictObject({ link: z.string().max(100) }),
@@ -195,6 +196,7 @@ export function viewRoutes(deps: ApiDependencies, withAssets: boolean): Route[] 
     route({
       ...page,
       path: '/view/open/{link}',
+      changesByGet: true,
       operationId: 'open_view',
       summary: 'Open a tenant link: sets its cookie and goes to the view',
       params: z.strictObject({ link: z.string().max(100) }),
