@@ -101,11 +101,25 @@ export function createUsage(options: {
 }
 
 /** Most frequent first. */
-export async function readRefusedCalls(database: Database, clientId: string, since: Date): Promise<RefusedCalls[]> {
+export async function readRefusedCalls(
+  database: Database,
+  clientId: string,
+  options: {
+    readonly since: Date;
+    readonly limit: number;
+    /** The last row of the page before. */
+    readonly after?: { readonly calls: number; readonly reason: string } | undefined;
+  },
+): Promise<RefusedCalls[]> {
+  const { since, limit, after } = options;
   return database.query<RefusedCalls>(
-    `select reason, sum(calls)::integer as calls, max(hour) as last_hour from refused_calls
-     where client_id = $1 and hour >= $2 group by reason order by calls desc, reason`,
-    [clientId, since],
+    `select reason, calls, last_hour from (
+       select reason, sum(calls)::bigint as calls, max(hour) as last_hour from refused_calls
+       where client_id = $1 and hour >= $2 group by reason
+     ) as summed
+     where $3::bigint is null or calls < $3 or (calls = $3 and reason > $4)
+     order by calls desc, reason limit $5`,
+    [clientId, since, after?.calls ?? null, after?.reason ?? null, limit],
   );
 }
 

@@ -39,6 +39,13 @@ export interface SessionCheck extends TokenCheck {
   readonly usedAfter: Date;
 }
 
+/** A page of a list in the order of `created_at` and id. */
+export interface ListPage {
+  readonly limit: number;
+  /** The last row of the page before. */
+  readonly after?: { readonly createdAt: Date; readonly id: string } | undefined;
+}
+
 /** Whose sessions: everybody's, or those that rest on one token. */
 export type SessionOwner = 'anyone' | { readonly tokenId: string | undefined };
 
@@ -100,9 +107,14 @@ export async function findOperatorToken(
   return row;
 }
 
-/** Oldest first. There are a handful. */
-export async function listOperatorTokens(db: Queryable): Promise<OperatorTokenRow[]> {
-  return db.query<OperatorTokenRow>(`select ${tokenColumns} from operator_tokens order by created_at, id`);
+/** Oldest first. */
+export async function listOperatorTokens(db: Queryable, { limit, after }: ListPage): Promise<OperatorTokenRow[]> {
+  return db.query<OperatorTokenRow>(
+    `select ${tokenColumns} from operator_tokens
+     where $1::timestamptz is null or (created_at, id) > ($1::timestamptz, $2::uuid)
+     order by created_at, id limit $3`,
+    [after?.createdAt ?? null, after?.id ?? null, limit],
+  );
 }
 
 export async function deleteOperatorToken(db: Queryable, id: string): Promise<OperatorTokenRow | undefined> {
@@ -143,17 +155,20 @@ export async function noteOperatorSessionUsed(db: Queryable, id: string, now: Da
   await db.query('update operator_sessions set last_used_at = $2 where id = $1 and last_used_at < $2', [id, now]);
 }
 
-/** Oldest first. There are a handful. */
+/** Oldest first. */
 export async function listOperatorSessions(
   db: Queryable,
   owner: SessionOwner,
   { now, configuredHash, usedAfter }: SessionCheck,
+  { limit, after }: ListPage,
 ): Promise<OperatorSessionRow[]> {
   return db.query<OperatorSessionRow>(
     `select ${sessionColumns} from operator_sessions
      where kind = 'session' and expires_at > $1 and last_used_at > $2 and ${restsOnGoodToken('$1', '$3')}
-       and ${ofOwner('$4', '$5')} order by created_at, id`,
-    [now, usedAfter, configuredHash, ...ownerParameters(owner)],
+       and ${ofOwner('$4', '$5')}
+       and ($6::timestamptz is null or (created_at, id) > ($6::timestamptz, $7::uuid))
+     order by created_at, id limit $8`,
+    [now, usedAfter, configuredHash, ...ownerParameters(owner), after?.createdAt ?? null, after?.id ?? null, limit],
   );
 }
 

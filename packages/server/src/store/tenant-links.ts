@@ -67,11 +67,18 @@ export async function listTenantLinks(
   db: Queryable,
   clientId: string,
   { now, configuredHash }: TokenCheck,
+  options: {
+    readonly limit: number;
+    /** The last row of the page before. */
+    readonly before?: { readonly createdAt: Date; readonly id: string } | undefined;
+  },
 ): Promise<TenantLinkRow[]> {
+  const { limit, before } = options;
   return db.query<TenantLinkRow>(
     `select ${columns} from tenant_links where client_id = $1 and expires_at > $2 and ${restsOnGoodToken('$2', '$3')}
-     order by created_at desc, id desc limit 100`,
-    [clientId, now, configuredHash],
+       and ($4::timestamptz is null or (created_at, id) < ($4::timestamptz, $5::uuid))
+     order by created_at desc, id desc limit $6`,
+    [clientId, now, configuredHash, before?.createdAt ?? null, before?.id ?? null, limit],
   );
 }
 

@@ -1,12 +1,12 @@
 // System: can I trust it tonight?
 
-import { call, useApi } from '../api.ts';
+import { call, query, useApi } from '../api.ts';
 import type { AuditEntry, OpenSession, OperatorToken, Page, SigningKey, System } from '../api-types.ts';
 import { bytes, count, counted, shortId, span } from '../format.ts';
 import { now, overview } from '../live.ts';
 import { Action, mayDo } from '../ui/action.tsx';
 import { AuditTable } from '../ui/audit-table.tsx';
-import { Pager, usePaging } from '../ui/pager.tsx';
+import { Pager, useOwnPaging, usePaging } from '../ui/pager.tsx';
 import { Copy, Fact, Problem, Skeleton, State, Table, Time } from '../ui/parts.tsx';
 
 export function SystemPage() {
@@ -172,7 +172,9 @@ function Withdraw({ id }: { readonly id: string }) {
 }
 
 function Tokens() {
-  const tokens = useApi<Page<OperatorToken>>('/operator/tokens').data?.data;
+  const paging = useOwnPaging();
+  const { data } = useApi<Page<OperatorToken>>(`/operator/tokens${query({ cursor: paging.cursor })}`);
+  const tokens = data?.data;
   return (
     <section aria-labelledby="tokens">
       <header>
@@ -240,12 +242,15 @@ function Tokens() {
           ))}
         </Table>
       )}
+      <Pager paging={paging} next={data?.next_cursor} label="Pages of operator tokens" />
     </section>
   );
 }
 
 function Sessions() {
-  const sessions = useApi<Page<OpenSession>>('/operator/sessions').data?.data;
+  const paging = useOwnPaging();
+  const { data } = useApi<Page<OpenSession>>(`/operator/sessions${query({ cursor: paging.cursor })}`);
+  const sessions = data?.data;
   return (
     <section aria-labelledby="sessions">
       <header>
@@ -287,6 +292,7 @@ function Sessions() {
           ))}
         </Table>
       )}
+      <Pager paging={paging} next={data?.next_cursor} label="Pages of sessions" />
     </section>
   );
 }

@@ -1,5 +1,7 @@
 // Pages of a list by cursor: the cursor is in the URL, so that a page can be shared; the browser's back button is "back".
+// A second list of a page keeps its cursor to itself.
 
+import { useState } from 'preact/hooks';
 import { useSearchParams } from 'wouter-preact';
 
 export interface Paging {
@@ -20,10 +22,23 @@ export function usePaging(): Paging {
   };
 }
 
-export function Pager({ paging, next }: { readonly paging: Paging; readonly next: string | null | undefined }) {
+export function useOwnPaging(): Paging {
+  const [cursor, go] = useState<string>();
+  return { cursor, go };
+}
+
+export function Pager({
+  paging,
+  next,
+  label = 'Pages',
+}: {
+  readonly paging: Paging;
+  readonly next: string | null | undefined;
+  readonly label?: string;
+}) {
   if (paging.cursor === undefined && (next === null || next === undefined)) return null;
   return (
-    <nav class="pager" aria-label="Pages">
+    <nav class="pager" aria-label={label}>
       <button type="button" disabled={paging.cursor === undefined} onClick={() => paging.go(undefined)}>
         First page
       </button>

@@ -1,9 +1,10 @@
 // Parts of a tenant's page: the links that show the tenant its own webhooks, and its calls that were refused.
 
-import { call, useApi } from '../api.ts';
+import { call, query, useApi } from '../api.ts';
 import type { Page, RefusedCalls, TenantLink } from '../api-types.ts';
 import { count, span } from '../format.ts';
 import { Action } from './action.tsx';
+import { Pager, useOwnPaging } from './pager.tsx';
 import { Copy, Table, Time } from './parts.tsx';
 
 const lifetimes = [
@@ -51,8 +52,11 @@ function NewLink({ url, expires_at: expiresAt }: { readonly url: string; readonl
 }
 
 export function Links({ id }: { readonly id: string }) {
-  const links = useApi<Page<TenantLink>>(`/operator/tenants/${id}/links`, 10_000).data?.data ?? [];
-  if (links.length === 0) return null;
+  const paging = useOwnPaging();
+  const path = `/operator/tenants/${id}/links${query({ cursor: paging.cursor })}`;
+  const { data } = useApi<Page<TenantLink>>(path, 10_000);
+  const links = data?.data ?? [];
+  if (links.length === 0 && paging.cursor === undefined) return null;
   return (
     <section aria-labelledby="links">
       <h2 id="links">Tenant links that open</h2>
@@ -81,6 +85,7 @@ export function Links({ id }: { readonly id: string }) {
           </tr>
         ))}
       </Table>
+      <Pager paging={paging} next={data?.next_cursor} label="Pages of tenant links" />
     </section>
   );
 }

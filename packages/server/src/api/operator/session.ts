@@ -23,7 +23,7 @@ import { type Operator, tokenCheck } from '../operator-access.ts';
 import { problem, problemSchema } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
 import { clearedCookie, readSessionCookie } from '../session-cookie.ts';
-import { pageSchema } from './paging.ts';
+import { decodeCursor, page, pageQuery, pageSchema } from './paging.ts';
 
 const linkMs = 60_000;
 
@@ -160,10 +160,17 @@ export function sessionRoutes(deps: ApiDependencies): Route[] {
       role: 'admin',
       operationId: 'listOperatorTokens',
       summary: 'List operator tokens, oldest first; the configured one is not among them',
-      responses: { 200: { description: 'All of them', schema: pageSchema(tokenSchema) } },
-      async handle() {
-        const rows = await listOperatorTokens(database);
-        return { status: 200, body: { data: rows.map(showToken), next_cursor: null } };
+      query: z.strictObject(pageQuery),
+      responses: { 200: { description: 'A page', schema: pageSchema(tokenSchema) } },
+      async handle({ query }) {
+        const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+        if (query.cursor !== undefined && !after) return problem('bad_request', 'cursor: is not one of this list');
+        const rows = await listOperatorTokens(database, {
+          limit: query.limit + 1,
+          after: after && { createdAt: new Date(after.at), id: after.id },
+        });
+        const position = (row: OperatorTokenRow) => ({ at: row.created_at.toISOString(), id: row.id });
+        return { status: 200, body: page(rows, query.limit, position, showToken) };
       },
     }),
 

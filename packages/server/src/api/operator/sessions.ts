@@ -6,6 +6,7 @@ import { insertAudit } from '../../store/audit.ts';
 import {
   endOperatorSession,
   listOperatorSessions,
+  type OperatorSessionRow,
   operatorRoles,
   type SessionOwner,
 } from '../../store/operator-access.ts';
@@ -14,7 +15,7 @@ import { uuidSchema } from '../ids.ts';
 import { type Operator, sessionCheck } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
-import { pageSchema } from './paging.ts';
+import { decodeCursor, page, pageQuery, pageSchema } from './paging.ts';
 import { caller, sessionEnd } from './session.ts';
 
 const sessionSchema = z.strictObject({
@@ -40,22 +41,27 @@ export function sessionListRoutes(deps: ApiDependencies): Route[] {
       access: 'operator',
       operationId: 'listSessions',
       summary: 'List the dashboard sessions made with the same token, oldest first; for an admin all of them',
-      responses: { 200: { description: 'All of them', schema: pageSchema(sessionSchema) } },
-      async handle({ operator }) {
+      query: z.strictObject(pageQuery),
+      responses: { 200: { description: 'A page', schema: pageSchema(sessionSchema) } },
+      async handle({ query, operator }) {
         const asking = caller(operator);
-        const rows = await listOperatorSessions(database, ownerFor(asking), sessionCheck(deps));
-        const data = rows.map(
-          (row): z.infer<typeof sessionSchema> => ({
-            id: row.id,
-            actor: row.actor,
-            role: row.role,
-            created_at: row.created_at.toISOString(),
-            last_used_at: row.last_used_at.toISOString(),
-            expires_at: row.expires_at.toISOString(),
-            current: row.id === asking.sessionId,
-          }),
-        );
-        return { status: 200, body: { data, next_cursor: null } };
+        const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+        if (query.cursor !== undefined && !after) return problem('bad_request', 'cursor: is not one of this list');
+        const rows = await listOperatorSessions(database, ownerFor(asking), sessionCheck(deps), {
+          limit: query.limit + 1,
+          after: after && { createdAt: new Date(after.at), id: after.id },
+        });
+        const position = (row: OperatorSessionRow) => ({ at: row.created_at.toISOString(), id: row.id });
+        const show = (row: OperatorSessionRow): z.infer<typeof sessionSchema> => ({
+          id: row.id,
+          actor: row.actor,
+          role: row.role,
+          created_at: row.created_at.toISOString(),
+          last_used_at: row.last_used_at.toISOString(),
+          expires_at: row.expires_at.toISOString(),
+          current: row.id === asking.sessionId,
+        });
+        return { status: 200, body: page(rows, query.limit, position, show) };
       },
     }),
 

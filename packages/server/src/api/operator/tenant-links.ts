@@ -6,7 +6,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { hashToken, newToken } from '../../keys/client-secrets.ts';
-import { readRefusedCalls } from '../../observe/usage.ts';
+import { type RefusedCalls, readRefusedCalls } from '../../observe/usage.ts';
 import { insertAudit } from '../../store/audit.ts';
 import { deleteTenantLink, insertTenantLink, listTenantLinks, type TenantLinkRow } from '../../store/tenant-links.ts';
 import { findTenant } from '../../store/tenants.ts';
@@ -15,7 +15,7 @@ import { uuidSchema } from '../ids.ts';
 import { tokenCheck } from '../operator-access.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route } from '../route.ts';
-import { pageSchema } from './paging.ts';
+import { decodeCursor, page, pageQuery, pageSchema, parseCursor } from './paging.ts';
 import { caller } from './session.ts';
 import { clientParams, noTenant } from './tenants.ts';
 
@@ -46,6 +46,19 @@ const refusedSchema = z.strictObject({
   last_hour: z.iso.datetime().describe('Start of the last hour that had one.'),
 });
 const dayMs = 86_400_000;
+
+/** This list has no times to go by. A reason that is counted up between two pages can be missed or come twice. */
+function encodeRefusedCursor({ calls, reason }: RefusedCalls): string {
+  return Buffer.from(JSON.stringify([calls, reason])).toString('base64url');
+}
+
+function decodeRefusedCursor(text: string): Pick<RefusedCalls, 'calls' | 'reason'> | undefined {
+  const value = parseCursor(text);
+  if (!Array.isArray(value) || value.length !== 2) return undefined;
+  const [calls, reason]: unknown[] = value;
+  if (typeof calls !== 'number' || !Number.isSafeInteger(calls)) return undefined;
+  return typeof reason === 'string' && /^[a-z_]{1,40}$/.test(reason) ? { calls, reason } : undefined;
+}
 
 export function tenantLinkRoutes(deps: ApiDependencies): Route[] {
   const { database, config } = deps;
@@ -112,11 +125,18 @@ export function tenantLinkRoutes(deps: ApiDependencies): Route[] {
       operationId: 'listTenantLinks',
       summary: 'List the links of a tenant that still open, newest first',
       params: clientParams,
-      responses: { 200: { description: 'At most 100', schema: pageSchema(linkSchema) } },
-      async handle({ params }) {
+      query: z.strictObject(pageQuery),
+      responses: { 200: { description: 'A page', schema: pageSchema(linkSchema) } },
+      async handle({ params, query }) {
+        const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+        if (query.cursor !== undefined && !before) return problem('bad_request', 'cursor: is not one of this list');
         if (!(await findTenant(database, params.client_id))) return noTenant(params.client_id);
-        const rows = await listTenantLinks(database, params.client_id, tokenCheck(deps));
-        return { status: 200, body: { data: rows.map(show), next_cursor: null } };
+        const rows = await listTenantLinks(database, params.client_id, tokenCheck(deps), {
+          limit: query.limit + 1,
+          before: before && { createdAt: new Date(before.at), id: before.id },
+        });
+        const position = (row: TenantLinkRow) => ({ at: row.created_at.toISOString(), id: row.id });
+        return { status: 200, body: page(rows, query.limit, position, show) };
       },
     }),
 
@@ -152,17 +172,23 @@ export function tenantLinkRoutes(deps: ApiDependencies): Route[] {
       operationId: 'listRefusedCalls',
       summary: 'Calls under the client id of a tenant that were refused in the last 24 hours, by reason',
       params: clientParams,
-      responses: { 200: { description: 'Most frequent first', schema: pageSchema(refusedSchema) } },
-      async handle({ params }) {
+      query: z.strictObject(pageQuery),
+      responses: { 200: { description: 'A page, most frequent first', schema: pageSchema(refusedSchema) } },
+      async handle({ params, query }) {
+        const after = query.cursor === undefined ? undefined : decodeRefusedCursor(query.cursor);
+        if (query.cursor !== undefined && !after) return problem('bad_request', 'cursor: is not one of this list');
         if (!(await findTenant(database, params.client_id))) return noTenant(params.client_id);
         await deps.usage.flush();
-        const rows = await readRefusedCalls(database, params.client_id, new Date(deps.now() - dayMs));
-        const data = rows.map(({ reason, calls, last_hour }) => ({
+        const since = new Date(deps.now() - dayMs);
+        const rows = await readRefusedCalls(database, params.client_id, { since, limit: query.limit + 1, after });
+        const shown = rows.slice(0, query.limit);
+        const last = rows.length > query.limit ? shown.at(-1) : undefined;
+        const data = shown.map(({ reason, calls, last_hour: lastHour }) => ({
           reason,
           calls,
-          last_hour: last_hour.toISOString(),
+          last_hour: lastHour.toISOString(),
         }));
-        return { status: 200, body: { data, next_cursor: null } };
+        return { status: 200, body: { data, next_cursor: last === undefined ? null : encodeRefusedCursor(last) } };
       },
     }),
   ];
