@@ -45,14 +45,15 @@ export type Outcome =
 /** One POST: what the sender needs to know of a package. */
 export interface PostRequest {
   readonly url: string;
-  /** Whose client certificate the connection shows; absent: that of the service, if it has one. */
+  /** Whose share of the slots it takes, and whose client certificate the connection shows; absent: that of the service, if it
+   * has one. */
   readonly clientId?: string | undefined;
   /** A function is asked once there is a slot, so that what waits for one holds no bodies; undefined gives up (`aborted`). */
   readonly body: Uint8Array | (() => Promise<Uint8Array | undefined>);
   readonly signal?: AbortSignal | undefined;
   /** Asked right before the request is written: false gives up (`aborted`). A lease may end while a slot was awaited. */
   readonly mayPost?: (() => boolean) | undefined;
-  /** The lane's last attempt failed or took over a second: it shares the slots set aside for such lanes. */
+  /** The lane's last attempt failed or took over a second, or it is a test: it shares the slots set aside for such. */
   readonly suspect?: boolean | undefined;
 }
 

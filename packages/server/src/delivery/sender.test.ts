@@ -607,6 +607,23 @@ describe('fairness', () => {
     await Promise.all(posts);
   });
 
+  it('leaves slots to others while one tenant fills all it may with first attempts at hanging endpoints', async () => {
+    // Broke: first attempts are not suspect, so new endpoints at enough origins took every slot until they timed out.
+    await using good = await startHttp((_request, response) => response.end());
+    const hanging = await Promise.all(Array.from({ length: 6 }, () => startHttp(() => {})));
+    await using sender = testSender({ concurrency: 16, responseTimeoutMs: 3_600_000 });
+    const posts = hanging.flatMap(({ url }) =>
+      Array.from({ length: 4 }, () => sender.post({ url, body, clientId: 'greedy' })),
+    );
+    await vi.waitFor(() => expect(sender.stats()).toMatchObject({ inFlight: 14, queued: 10 }));
+    for (let index = 0; index < 20; index += 1) {
+      expect(reasonOf(await sender.post({ url: good.url, body, clientId: `other ${index}` }))).toBe('ok');
+    }
+    await sender.close();
+    await Promise.all(posts);
+    await Promise.all(hanging.map((each) => each[Symbol.asyncDispose]()));
+  });
+
   it('serves an origin in the order of asking', async () => {
     await using endpoint = await startHttp((_request, response) => response.end());
     await using sender = testSender({ concurrency: 4, maxConnectionsPerOrigin: 1 });

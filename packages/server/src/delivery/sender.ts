@@ -2,10 +2,11 @@
 // query are sent as registered; redirects are an answer like any other. An attempt ends within `responseTimeoutMs`
 // of its start, however the endpoint behaves, and its outcome is a value.
 //
-// Fairness: every attempt holds a slot of its origin and one of the whole process, first come first served; those of
-// suspect lanes (the last attempt failed or was slow) hold besides one of a quarter of each, so that hanging endpoints
-// leave three quarters to the others, and start at a bounded pace. The slots are taken in one order, so they cannot block
-// each other. Time in the queue is not the endpoint's and counts for no time-out.
+// Fairness: every attempt holds a slot of its origin and one of the whole process, shared among tenants (sender-slots.ts), so
+// that one tenant's endpoints, hanging from their first attempt on, leave slots to the others. Attempts of suspect lanes (the
+// last attempt failed or was slow) and tests hold besides one of a quarter of each, so that they leave three quarters to
+// the rest, and start at a bounded pace. The slots are taken in one order, so they cannot block each other. Time in the queue
+// is not the endpoint's and counts for no time-out.
 //
 // A connection that the endpoint closed while it was idle shows only when the request is sent: if it was used before
 // and no answer began, the attempt is repeated once at once on a new connection, signed anew (deliveries are at least
@@ -113,7 +114,7 @@ export function createSender(options: SenderOptions): MeteredSender {
   /** Runs with the slots held; undefined when given up before. */
   async function withSlots<T>(
     origin: string,
-    suspect: boolean,
+    { clientId: tenant = '', suspect = false }: PostRequest,
     signal: AbortSignal,
     run: () => Promise<T>,
   ): Promise<T | undefined> {
@@ -129,7 +130,7 @@ export function createSender(options: SenderOptions): MeteredSender {
       if (suspect && !(await suspectPace.turn(signal))) return undefined;
       const wanted = suspect ? [own.suspectSlots, own.slots, suspectSlots, slots] : [own.slots, slots];
       for (const each of wanted) {
-        if (!(await each.take(signal))) return undefined;
+        if (!(await each.take(tenant, signal))) return undefined;
         held.push(each);
       }
       inFlight += 1;
@@ -141,7 +142,7 @@ export function createSender(options: SenderOptions): MeteredSender {
         if (suspect) suspectsInFlight -= 1;
       }
     } finally {
-      for (const each of held.reverse()) each.give();
+      for (const each of held.reverse()) each.give(tenant);
       own.users -= 1;
       if (own.users === 0) originSlots.delete(origin);
     }
@@ -223,7 +224,7 @@ export function createSender(options: SenderOptions): MeteredSender {
 
   return {
     async post(request: PostRequest): Promise<Outcome> {
-      const { url: text, signal, suspect = false } = request;
+      const { url: text, signal } = request;
       if (closed || signal?.aborted === true) return notSent(abortedFailure);
       const local = options.local?.(text);
       const check = local ? ownTarget(text) : policy.checkUrl(text);
@@ -238,7 +239,7 @@ export function createSender(options: SenderOptions): MeteredSender {
           const body = typeof request.body === 'function' ? await request.body() : request.body;
           return body ? attempt(url, requestTarget, request, body, abort, local) : notSent(abortedFailure);
         };
-        return (await withSlots(url.origin, suspect, abort.signal, run)) ?? notSent(abortedFailure);
+        return (await withSlots(url.origin, request, abort.signal, run)) ?? notSent(abortedFailure);
       } finally {
         open.delete(abort);
         signal?.removeEventListener('abort', giveUp);
