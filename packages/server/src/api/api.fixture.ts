@@ -15,6 +15,7 @@ import {
 import pino from 'pino';
 import { type AcceptorOptions, createAcceptor } from '../acceptor/acceptor.ts';
 import { allowEndpoints } from '../acceptor/own-url.ts';
+import type { TestStart } from '../delivery/test-trigger.ts';
 import { createTlsContext } from '../delivery/tls.ts';
 import { hashClientSecret, newClientSecret } from '../keys/client-secrets.ts';
 import { createServiceKeys } from '../keys/postgres-service-keys.ts';
@@ -111,7 +112,8 @@ export async function startApi(
   options: {
     readonly config?: Partial<ApiConfig>;
     readonly now?: () => number;
-    readonly testTrigger?: (webhookId: string) => Promise<void>;
+    /** Waited for before a test delivery is accepted, or says that it is not. */
+    readonly testTrigger?: (webhookId: string) => Promise<TestStart>;
     readonly ready?: ApiDependencies['ready'];
     /** Instead of an embedded one; closed with the API. */
     readonly database?: Database;
@@ -160,9 +162,10 @@ export async function startApi(
     targets: allowEndpoints(targets, (url) => acceptor.tokenOf(url) !== undefined),
     acceptor,
     async testTrigger(webhookId, commit) {
-      await options.testTrigger?.(webhookId);
+      if ((await options.testTrigger?.(webhookId)) === 'too_many') return 'too_many';
       await commit();
       tested.push(webhookId);
+      return 'started';
     },
     config: {
       operatorToken,

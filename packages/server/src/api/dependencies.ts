@@ -5,6 +5,7 @@ import type { KeyAlgorithm } from '@bellhop/signatures';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Acceptor } from '../acceptor/acceptor.ts';
+import type { TestStart } from '../delivery/test-trigger.ts';
 import type { ServiceKeys } from '../keys/service-keys.ts';
 import type { TenantCertificates } from '../keys/tenant-certificates.ts';
 import type { EventLog } from '../log/event-log.ts';
@@ -60,7 +61,7 @@ export interface ApiDependencies {
   readonly targets: UrlPolicy;
   readonly acceptor: Acceptor;
   /** Starts one test delivery once `commit` is done; resolves when it is accepted, not when it is over. */
-  readonly testTrigger: (webhookId: string, commit: () => Promise<void>) => Promise<void>;
+  readonly testTrigger: (webhookId: string, commit: () => Promise<void>) => Promise<TestStart>;
   readonly config: ApiConfig;
   readonly logger: Logger;
   /** Milliseconds since 1970. */

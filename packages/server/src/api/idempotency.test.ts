@@ -20,6 +20,7 @@ beforeAll(async () => {
     async testTrigger() {
       started();
       await gate;
+      return 'started';
     },
   });
   tenant = await api.tenant();

@@ -317,7 +317,8 @@ export class Cell {
         expect(await deleteWebhook(database, this.#tenant, id)).toBe(partition);
         return this.#announce();
       case 'test trigger':
-        return testTrigger.trigger(id);
+        expect(await testTrigger.trigger(id)).toBe('started');
+        return;
       case 'key rotation':
         return this.#around.rotateKeys();
       case 'retry now':

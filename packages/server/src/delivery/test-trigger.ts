@@ -1,6 +1,9 @@
 // The test trigger: one attempt with one event made for the occasion, signed and posted like any delivery, also while the
 // webhook is disabled. It stands outside the lane: not queued, never retried, and it does not touch the blocked state.
 // Its outcome is read from the attempts (`kind: test`).
+//
+// Nobody knows yet how the endpoint behaves, so it takes its slot where slow and failing webhooks do, and a tenant has few
+// under way at a time: a call that costs its caller nothing must not hold slots or memory by the hundred.
 
 import { catalogueExample } from '@bellhop/events';
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
@@ -10,12 +13,18 @@ import type { Sender } from './outcome.ts';
 import { buildPackage } from './package.ts';
 import { readWebhook, type WebhookRow } from './webhook-row.ts';
 
+/** `too_many`: nothing was committed or sent, because the tenant has so many under way. */
+export type TestStart = 'started' | 'too_many';
+
+/** Of one tenant, at this process. */
+export const maxTestsUnderWay = 4;
+
 export interface TestTrigger {
   /**
    * Resolves once the attempt is on its way; a webhook that is gone by now is none of its business. `commit` is what must be
    * durable before anything is sent, so that a repeated call finds it: where it fails nothing is sent.
    */
-  trigger(webhookId: string, commit?: () => Promise<void>): Promise<void>;
+  trigger(webhookId: string, commit?: () => Promise<void>): Promise<TestStart>;
   /** Resolves when no attempt is on its way any more. */
   drained(): Promise<void>;
 }
@@ -28,11 +37,12 @@ export function createTestTrigger(options: {
 }): TestTrigger {
   const { database, sender, now, onError } = options;
   const running = new Set<Promise<void>>();
+  const underWay = new Map<string, number>();
 
   async function attempt(row: WebhookRow): Promise<void> {
     const event = testEventBody(row, now());
     const body = buildPackage([{ offset: 0, body: event, bytes: event.length }], row.id);
-    const outcome = await sender.post({ url: row.url, clientId: row.client_id, body });
+    const outcome = await sender.post({ url: row.url, clientId: row.client_id, body, suspect: true });
     await insertAttempt(database, {
       id: uuidv7(),
       webhookId: row.id,
@@ -50,15 +60,39 @@ export function createTestTrigger(options: {
     });
   }
 
+  /** False when the tenant has as many as it may. */
+  function enter(clientId: string): boolean {
+    const count = underWay.get(clientId) ?? 0;
+    if (count >= maxTestsUnderWay) return false;
+    underWay.set(clientId, count + 1);
+    return true;
+  }
+
+  function leave(clientId: string): void {
+    const count = underWay.get(clientId) ?? 0;
+    if (count > 1) underWay.set(clientId, count - 1);
+    else underWay.delete(clientId);
+  }
+
   return {
     async trigger(webhookId, commit) {
       const row = await readWebhook(database, webhookId);
-      await commit?.();
-      if (!row) return;
+      if (row && !enter(row.client_id)) return 'too_many';
+      try {
+        await commit?.();
+      } catch (error) {
+        if (row) leave(row.client_id);
+        throw error;
+      }
+      if (!row) return 'started';
       const task: Promise<void> = attempt(row)
         .catch((error: unknown) => onError(error, `test of webhook ${webhookId}`))
-        .finally(() => running.delete(task));
+        .finally(() => {
+          leave(row.client_id);
+          running.delete(task);
+        });
       running.add(task);
+      return 'started';
     },
     async drained() {
       await Promise.all(running);

@@ -146,7 +146,7 @@ function senderGauges({ registry, sender }: MetricsOptions): void {
     });
   };
   gauge('in_flight', 'Attempts that hold a slot.', (stats) => stats.inFlight);
-  gauge('suspects_in_flight', 'Of these, of lanes whose last attempt failed or was slow.', (stats) => {
+  gauge('suspects_in_flight', 'Of these, tests, and of lanes whose last attempt failed or was slow.', (stats) => {
     return stats.suspectsInFlight;
   });
   gauge('queued', 'Attempts that wait for a slot.', (stats) => stats.queued);

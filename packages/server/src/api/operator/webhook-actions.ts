@@ -3,6 +3,7 @@
 
 import { parseInstant } from '@bellhop/events';
 import { z } from 'zod';
+import { maxTestsUnderWay } from '../../delivery/test-trigger.ts';
 import { insertAudit } from '../../store/audit.ts';
 import type { Queryable } from '../../store/database.ts';
 import {
@@ -270,12 +271,16 @@ export function webhookActionRoutes(deps: ApiDependencies): Route[] {
         const row = await findPosition(database, params.webhook_id);
         if (!row) return noWebhook(params.webhook_id);
         const answer: Answer = { status: 202 };
-        await testTrigger(row.id, () =>
+        const started = await testTrigger(row.id, () =>
           database.transaction(async (tx) => {
             await audit(tx, actor, 'test', row, {}, {});
             await keepAnswer(tx, answer);
           }),
         );
+        if (started === 'too_many') {
+          const detail = `${maxTestsUnderWay} test deliveries of this tenant are under way, wait for one to end`;
+          return problem('too_many_requests', detail, { 'retry-after': '1' });
+        }
         return answer;
       },
     }),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TestStart } from '../../delivery/test-trigger.ts';
 import { field, startApi, type TestApi } from '../api.fixture.ts';
 import { type CallOperator, operatorOf } from './operator.fixture.ts';
 import { stateOf } from './webhook-view.ts';
@@ -7,10 +8,11 @@ import { stateOf } from './webhook-view.ts';
 let api: TestApi;
 let operator: CallOperator;
 let shiftMs = 0;
+let testStart: TestStart = 'started';
 const clock = () => Date.now() + shiftMs;
 
 beforeAll(async () => {
-  api = await startApi({ now: clock });
+  api = await startApi({ now: clock, testTrigger: async () => testStart });
   operator = operatorOf(api);
 });
 afterAll(() => api.close());
@@ -286,6 +288,16 @@ describe('test, enable, disable', () => {
     const { id } = await hook();
     expect((await act(id, 'test')).status).toBe(202);
     expect(api.tested).toContain(id);
+  });
+
+  it('says that the tenant has too many test deliveries under way, and writes no row of one in the audit trail', async () => {
+    const { id } = await hook();
+    testStart = 'too_many';
+    const answer = await act(id, 'test');
+    testStart = 'started';
+    expect([answer.status, answer.headers['retry-after']]).toEqual([429, '1']);
+    expect(field(answer.json, 'detail')).toBe('4 test deliveries of this tenant are under way, wait for one to end');
+    expect(await auditOf(id)).toEqual([]);
   });
 
   it('starts a webhook at the head, and leaves it there while disabled', async () => {

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TestStart } from '../../delivery/test-trigger.ts';
 import { field, type HttpAnswer, jsonBody, startApi, type TestApi, type TestTenant } from '../api.fixture.ts';
 import { contractFaults, hasContract } from '../contract.fixture.ts';
 
 let api: TestApi;
 let tenant: TestTenant;
 let token: string;
+let testStart: TestStart = 'started';
 
 beforeAll(async () => {
-  api = await startApi();
+  api = await startApi({ testTrigger: async () => testStart });
   tenant = await api.tenant();
   token = await api.token(tenant);
 });
@@ -426,6 +428,20 @@ describe('deleting and testing', () => {
     const answer = await call('POST', `/webhooks/${id}/test`);
     expect(answer).toMatchObject({ status: 202, text: '' });
     expect(api.tested).toContain(id);
+  });
+
+  it('answers 429 with retry-after while the tenant has too many test deliveries under way, and keeps no such answer', async () => {
+    const id = await create();
+    const headers = { 'idempotency-key': crypto.randomUUID() };
+    const ask = () => api.call({ method: 'POST', target: `/webhooks/${id}/test`, tenant, token, headers });
+    testStart = 'too_many';
+    const answer = await ask();
+    testStart = 'started';
+    expect([answer.status, answer.headers['retry-after']]).toEqual([429, '1']);
+    expect(field(answer.json, 'type')).toBe('https://docs.upvest.co/errors/too_many_requests');
+    expect(field(answer.json, 'detail')).toBe('4 test deliveries of yours are under way, wait for one to end');
+    if (hasContract) expect(contractFaults('POST', '/webhooks/{webhook_id}/test', answer)).toBe('');
+    expect((await ask()).status).toBe(202);
   });
 });
 

@@ -3,6 +3,7 @@
 
 import { v4 as uuidv4 } from 'uuid';
 import { z } from 'zod';
+import { maxTestsUnderWay } from '../../delivery/test-trigger.ts';
 import { insertAudit } from '../../store/audit.ts';
 import type { Queryable } from '../../store/database.ts';
 import {
@@ -228,7 +229,13 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
       },
       async handle({ params, keepAnswer }) {
         const answer: Answer = { status: 202 };
-        await testTrigger(params.webhook_id, () => database.transaction((tx) => keepAnswer(tx, answer)));
+        const started = await testTrigger(params.webhook_id, () =>
+          database.transaction((tx) => keepAnswer(tx, answer)),
+        );
+        if (started === 'too_many') {
+          const detail = `${maxTestsUnderWay} test deliveries of yours are under way, wait for one to end`;
+          return problem('too_many_requests', detail, { 'retry-after': '1' });
+        }
         return answer;
       },
     }),
