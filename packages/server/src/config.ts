@@ -43,6 +43,8 @@ export interface ServiceConfig {
   readonly operatorRequestsPerSecond?: number | undefined;
   /** Wrong client secrets in a row before a client has to wait. Default 5; 0: no waiting. */
   readonly loginTries?: number | undefined;
+  /** Of one tenant; one more is a 409. Default 1,000. */
+  readonly maxWebhooks?: number | undefined;
   /** A session of the dashboard ends when it is unused for so long, 5 or more. Default 30. */
   readonly sessionIdleMinutes?: number | undefined;
   /** Shown to endpoints that ask for a client certificate, by tenants without one of their own; authorities trusted besides

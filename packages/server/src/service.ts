@@ -14,6 +14,7 @@ import { createApp } from './api/app.ts';
 import type { ApiDependencies } from './api/dependencies.ts';
 import { defaultSessionIdleMinutes } from './api/operator-access.ts';
 import { sweep } from './api/sweep.ts';
+import { defaultMaxWebhooks } from './api/tenant/webhooks.ts';
 import { type ServiceConfig, StartError } from './config.ts';
 import { systemClock } from './delivery/clock.ts';
 import { readEgressProxy } from './delivery/egress-proxy.ts';
@@ -201,6 +202,7 @@ export async function startService(config: ServiceConfig, options: StartOptions 
         throttle: throttleOf(config.requestsPerSecond, config.requestBurst),
         operatorThrottle: throttleOf(config.operatorRequestsPerSecond ?? defaultOperatorRequestsPerSecond),
         loginTries: config.loginTries,
+        maxWebhooks: config.maxWebhooks,
         sessionIdleMinutes: config.sessionIdleMinutes,
       },
       logger,
@@ -331,6 +333,7 @@ function settingsOf(
     attempt_days: config.attemptDays ?? defaultAttemptDays,
     requests_per_second: config.requestsPerSecond ?? defaultRequestsPerSecond,
     operator_requests_per_second: config.operatorRequestsPerSecond ?? defaultOperatorRequestsPerSecond,
+    max_webhooks: config.maxWebhooks ?? defaultMaxWebhooks,
     session_idle_minutes: config.sessionIdleMinutes ?? defaultSessionIdleMinutes,
     signing_key_rotation_days: config.signingKeyRotationDays ?? defaultSigningKeyRotationDays,
     private_keys_encrypted: config.keyEncryptionKey !== undefined,

@@ -41,6 +41,8 @@ export interface ApiConfig {
   readonly operatorThrottle?: { readonly requestsPerSecond: number; readonly burst: number } | undefined;
   /** Wrong client secrets in a row before a client has to wait; default 5, 0 for no back-off. */
   readonly loginTries?: number | undefined;
+  /** Of one tenant; default 1,000. */
+  readonly maxWebhooks?: number | undefined;
   /** A dashboard session ends when it is unused for so long; default 30. */
   readonly sessionIdleMinutes?: number | undefined;
 }

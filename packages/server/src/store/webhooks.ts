@@ -67,11 +67,18 @@ const sortKeys: Readonly<Record<WebhookSort, string>> = {
   enabled: 'enabled',
 };
 
-/** Undefined when the tenant is gone. */
-export async function insertWebhook(db: Queryable, webhook: NewWebhook): Promise<WebhookRow | undefined> {
-  const [row] = await db.query<WebhookRow>(
+/** In a transaction: of one tenant's concurrent calls, each counts what the others made. */
+export async function insertWebhook(
+  tx: Queryable,
+  webhook: NewWebhook,
+  maxPerTenant: number,
+): Promise<WebhookRow | 'too_many' | 'no_tenant'> {
+  const sql = 'select 1 from tenants where client_id = $1 for no key update';
+  if ((await tx.query(sql, [webhook.clientId])).length === 0) return 'no_tenant';
+  const [row] = await tx.query<WebhookRow>(
     `insert into webhooks (id, client_id, partition, title, url, type, exclude_type, delay, max_package_size, created_at, updated_at)
-     select $1, client_id, partition, $3, $4, $5, $6, $7, $8, $9, $9 from tenants where client_id = $2
+     select $1, client_id, partition, $3, $4, $5, $6, $7, $8, $9, $9 from tenants
+     where client_id = $2 and (select count(*) from webhooks where client_id = $2) < $10
      returning ${columns}`,
     [
       webhook.id,
@@ -83,9 +90,10 @@ export async function insertWebhook(db: Queryable, webhook: NewWebhook): Promise
       webhook.delay,
       webhook.maxPackageSize,
       webhook.now,
+      maxPerTenant,
     ],
   );
-  return row;
+  return row ?? 'too_many';
 }
 
 export async function findWebhook(db: Queryable, clientId: string, id: string): Promise<WebhookRow | undefined> {

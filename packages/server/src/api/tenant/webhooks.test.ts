@@ -48,6 +48,27 @@ function row(id: string) {
 }
 
 describe('creating a webhook', () => {
+  it('answers 409 once a tenant has as many as it may, also to calls at the same time, and others go on', async () => {
+    // Broke: nothing counted them, so one tenant could fill the database and every list of the dashboard.
+    const someone = await other();
+    await api.database.query(
+      `insert into webhooks (id, client_id, partition, title, url, type, delay, max_package_size)
+       select gen_random_uuid(), client_id, partition, 't', 'https://a.test/', '{ALL}', '5s', 1000
+       from tenants, generate_series(1, 998) where client_id = $1`,
+      [someone.tenant.clientId],
+    );
+    const post = () => call('POST', '/webhooks', { title: 'A', url }, someone);
+    const answers = await Promise.all([post(), post(), post(), post()]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 409, 409]);
+    const refused = answers.find(({ status }) => status === 409);
+    expect(field(refused?.json, 'type')).toBe('https://docs.upvest.co/errors/conflict');
+    expect(field(refused?.json, 'detail')).toBe('There are 1000 webhooks already, delete one');
+    const [made] = answers.filter(({ status }) => status === 201);
+    expect((await call('DELETE', `/webhooks/${String(field(made?.json, 'id'))}`, undefined, someone)).status).toBe(204);
+    expect((await post()).status).toBe(201);
+    await create();
+  });
+
   it('answers the resource with its defaults, disabled', async () => {
     const answer = await call('POST', '/webhooks', { title: 'User webhook', url });
     expect(answer.status).toBe(201);

@@ -35,6 +35,9 @@ const read = ['webhooks:read', 'webhooks:admin'];
 const admin = ['webhooks:admin'];
 const params = z.object({ webhook_id: uuidSchema });
 
+/** Of one tenant. */
+export const defaultMaxWebhooks = 1_000;
+
 /** What the URL's name leads to is asked once the rest of the input is right; the text alone was checked with it. */
 async function refusedTarget(targets: UrlPolicy, url: string | undefined): Promise<Answer | undefined> {
   if (url === undefined) return undefined;
@@ -44,6 +47,7 @@ async function refusedTarget(targets: UrlPolicy, url: string | undefined): Promi
 
 export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
   const { database, targets, now, testTrigger } = deps;
+  const { maxWebhooks = defaultMaxWebhooks } = deps.config;
   const input = webhookInput(targets);
 
   async function exists({ webhook_id }: z.infer<typeof params>, tenant: Tenant | undefined): Promise<boolean> {
@@ -106,25 +110,26 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
       async handle({ tenant, body, keepAnswer }) {
         const refused = await refusedTarget(targets, body.url);
         if (refused) return refused;
-        const answer = await database.transaction<Answer | undefined>(async (tx) => {
-          const row = await insertWebhook(tx, {
-            id: uuidv4(),
-            clientId: caller(tenant).clientId,
-            title: body.title,
-            url: body.url,
-            type: body.type ?? ['ALL'],
-            excludeType: body.exclude_type,
-            delay: body.config?.delay ?? defaultDelay,
-            maxPackageSize: body.config?.max_package_size ?? defaultMaxPackageSize,
-            now: new Date(now()),
-          });
-          if (!row) return undefined;
+        const webhook = {
+          id: uuidv4(),
+          clientId: caller(tenant).clientId,
+          title: body.title,
+          url: body.url,
+          type: body.type ?? ['ALL'],
+          excludeType: body.exclude_type,
+          delay: body.config?.delay ?? defaultDelay,
+          maxPackageSize: body.config?.max_package_size ?? defaultMaxPackageSize,
+          now: new Date(now()),
+        };
+        return database.transaction<Answer>(async (tx) => {
+          const row = await insertWebhook(tx, webhook, maxWebhooks);
+          if (row === 'no_tenant') return problem('unauthorised', 'The tenant was deleted');
+          if (row === 'too_many') return problem('conflict', `There are ${maxWebhooks} webhooks already, delete one`);
           await audit(tx, 'create', row, undefined, showWebhook(row));
           const created: Answer = { status: 201, body: showWebhook(row) };
           await keepAnswer(tx, created);
           return created;
         });
-        return answer ?? problem('unauthorised', 'The tenant was deleted');
       },
     }),
 
