@@ -65,6 +65,8 @@ export interface ServiceConfig {
   readonly eventDays?: number | undefined;
   /** Default 14. */
   readonly attemptDays?: number | undefined;
+  /** Of the audit trail; of what a tenant's own calls wrote there the newest 10,000 besides. Default 400. */
+  readonly auditDays?: number | undefined;
   /** Name, TCP and TLS of a delivery together. Default 3,000. */
   readonly connectTimeoutMs?: number | undefined;
   /** A whole delivery, connecting included. Default 10,000. */

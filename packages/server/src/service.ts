@@ -77,6 +77,8 @@ export interface StartOptions {
 const defaultPartitions = 64;
 const defaultEventDays = 30;
 const defaultAttemptDays = 14;
+/** A year, and time to look at it. */
+const defaultAuditDays = 400;
 const requestGraceMs = 3_000;
 const defaultRequestsPerSecond = 200;
 /** A script that makes a thousand tenants is at work, one without a pause in its loop is not. */
@@ -245,9 +247,10 @@ export async function startService(config: ServiceConfig, options: StartOptions 
       await worker.start();
     }
     if (worker) {
-      const { eventDays = defaultEventDays, attemptDays = defaultAttemptDays } = config;
+      const { eventDays = defaultEventDays, attemptDays = defaultAttemptDays, auditDays = defaultAuditDays } = config;
       const partitions = () => worker.owned().map(({ id }) => id);
-      const retaining = retain({ database, partitions, eventDays, attemptDays, onError }, stopping.signal);
+      const days = { eventDays, attemptDays, auditDays };
+      const retaining = retain({ database, partitions, ...days, onError }, stopping.signal);
       started.push(() => retaining);
     }
     const sweeping = sweep({ database, logger, now: Date.now }, stopping.signal);
@@ -331,6 +334,7 @@ function settingsOf(
     log_level: config.logLevel,
     event_days: config.eventDays ?? defaultEventDays,
     attempt_days: config.attemptDays ?? defaultAttemptDays,
+    audit_days: config.auditDays ?? defaultAuditDays,
     requests_per_second: config.requestsPerSecond ?? defaultRequestsPerSecond,
     operator_requests_per_second: config.operatorRequestsPerSecond ?? defaultOperatorRequestsPerSecond,
     max_webhooks: config.maxWebhooks ?? defaultMaxWebhooks,

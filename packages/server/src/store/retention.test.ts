@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startDelivery } from '../delivery/delivery.fixture.ts';
 import type { Database } from './database.ts';
 import { openPglite } from './pglite.ts';
-import { sweepAttempts, sweepEvents } from './retention.ts';
+import { sweepAttempts, sweepAudit, sweepAuditOfTenants, sweepEvents } from './retention.ts';
 
 describe('retention', () => {
   let database: Database;
   let delivery: Awaited<ReturnType<typeof startDelivery>>;
   const signal = new AbortController().signal;
-  const days = { eventDays: 30, attemptDays: 14 };
+  const days = { eventDays: 30, attemptDays: 14, auditDays: 400 };
 
   beforeAll(async () => {
     database = await openPglite();
@@ -76,5 +76,45 @@ describe('retention', () => {
     );
     expect(await sweepAttempts({ database, ...days }, signal)).toBe(17);
     expect(await sweepAttempts({ database, ...days }, signal)).toBe(0);
+  });
+
+  const auditRows = (actor: string, clientId: string, count: number, each: string) =>
+    database.query(
+      `insert into audit (id, at, actor, action, subject, client_id)
+       select gen_random_uuid(), now() - n * interval '${each}', $1, 'webhook.update', 'webhook:x', $2
+       from generate_series(1, $3::integer) as n`,
+      [actor, clientId, count],
+    );
+  const auditLeft = (actor: string) =>
+    database.query<{ n: number; oldest: number | null }>(
+      `select count(*)::integer as n, extract(day from now() - min(at))::integer as oldest from audit where actor = $1`,
+      [actor],
+    );
+
+  it('takes rows of the audit trail by age, whoever wrote them, in batches', async () => {
+    const tenant = uuidv4();
+    await auditRows('operator', tenant, 1_000, '1 day');
+    await auditRows(`tenant:${tenant}`, tenant, 402, '1 day');
+    expect(await sweepAudit({ database, ...days }, signal)).toBe(604);
+    expect(await auditLeft('operator')).toEqual([{ n: 399, oldest: 399 }]);
+    expect(await auditLeft(`tenant:${tenant}`)).toEqual([{ n: 399, oldest: 399 }]);
+    expect(await sweepAudit({ database, ...days }, signal)).toBe(0);
+  });
+
+  it('leaves a tenant that writes on and on the newest rows of its own calls, and takes no others', async () => {
+    // Broke: every PATCH wrote a row and nothing took any away, so one tenant could fill the database.
+    const [busy, calm] = [uuidv4(), uuidv4()];
+    await auditRows(`tenant:${busy}`, busy, 1_300, '1 second');
+    await auditRows('operator:someone', busy, 200, '1 second');
+    await auditRows(`tenant:${calm}`, calm, 100, '1 second');
+    expect(await sweepAuditOfTenants({ database, keep: 100 }, signal)).toBe(1_200);
+    const [kept] = await database.query<{ n: number; young: boolean }>(
+      `select count(*)::integer as n, (max(now() - at) < interval '200 seconds') as young from audit where actor = $1`,
+      [`tenant:${busy}`],
+    );
+    expect(kept).toEqual({ n: 100, young: true });
+    expect(await auditLeft('operator:someone')).toMatchObject([{ n: 200 }]);
+    expect(await auditLeft(`tenant:${calm}`)).toMatchObject([{ n: 100 }]);
+    expect(await sweepAuditOfTenants({ database, keep: 100 }, signal)).toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-// Retention: old events and attempts are deleted in small batches, in the background, partition by partition.
+// Retention: old events, attempts and rows of the audit trail are deleted in small batches, in the background.
 //
 // An event goes when it is older than its time and every enabled webhook of its tenant has it: the tenant's low-water mark
 // is the lowest cursor of its enabled webhooks, and lies below whatever a person parked. One blocked webhook thus pins its
@@ -13,6 +13,7 @@ export interface RetentionOptions {
   readonly partitions: () => readonly number[];
   readonly eventDays: number;
   readonly attemptDays: number;
+  readonly auditDays: number;
   readonly onError: (error: unknown, where: string) => void;
 }
 
@@ -20,13 +21,29 @@ const batchRows = 500;
 /** Between batches, so that deliveries hardly notice. */
 const breathMs = 50;
 const roundMs = 60_000;
+/** Of the audit trail, written by calls of one tenant. */
+const rowsOfTenant = 10_000;
+/** Some rounds: one that failed is made up for. */
+const latelyMinutes = 10;
 
 /** Until the signal aborts. */
 export async function retain(options: RetentionOptions, signal: AbortSignal): Promise<void> {
+  const log = async () => {
+    for (const partition of options.partitions()) await sweepEvents(options, partition, signal);
+    await sweepAttempts(options, signal);
+  };
+  const audit = async () => {
+    await sweepAudit(options, signal);
+    await sweepAuditOfTenants(options, signal);
+  };
+  // Apart: a long log must not keep a busy tenant's rows from going.
+  await Promise.all([inRounds(log, options, signal), inRounds(audit, options, signal)]);
+}
+
+async function inRounds(work: () => Promise<void>, options: RetentionOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      for (const partition of options.partitions()) await sweepEvents(options, partition, signal);
-      await sweepAttempts(options, signal);
+      await work();
     } catch (error) {
       options.onError(error, 'retention');
     }
@@ -77,15 +94,68 @@ export async function sweepAttempts(
   { database, attemptDays }: Pick<RetentionOptions, 'database' | 'attemptDays'>,
   signal: AbortSignal,
 ): Promise<number> {
-  let deleted = 0;
-  while (!signal.aborted) {
-    const gone = await database.query(
+  return inBatches(signal, () =>
+    database.query(
       `delete from attempts where id in (
          select id from attempts where started_at < now() - $1::integer * interval '1 day'
          order by started_at, id limit ${batchRows})
        returning 1 as one`,
       [attemptDays],
+    ),
+  );
+}
+
+export async function sweepAudit(
+  { database, auditDays }: Pick<RetentionOptions, 'database' | 'auditDays'>,
+  signal: AbortSignal,
+): Promise<number> {
+  return inBatches(signal, () =>
+    database.query(
+      `delete from audit where id in (
+         select id from audit where at < now() - $1::integer * interval '1 day' order by at, id limit ${batchRows})
+       returning 1 as one`,
+      [auditDays],
+    ),
+  );
+}
+
+/** Leaves each tenant the newest rows of its own calls; what operators did to it counts for nothing here. */
+export async function sweepAuditOfTenants(
+  { database, keep = rowsOfTenant }: Pick<RetentionOptions, 'database'> & { readonly keep?: number },
+  signal: AbortSignal,
+): Promise<number> {
+  const tenants = await database.query<{ client_id: string }>(
+    `select distinct client_id from audit
+     where at > now() - ${latelyMinutes} * interval '1 minute' and actor like 'tenant:%' and client_id is not null`,
+  );
+  let deleted = 0;
+  for (const { client_id } of tenants) {
+    // Where those that stay end is found once; what is written meanwhile waits for the next round.
+    const [last] = await database.query<{ at: string; id: string }>(
+      `select at::text as at, id from audit where client_id = $1 and actor like 'tenant:%'
+       order by at desc, id desc offset $2 limit 1`,
+      [client_id, keep],
     );
+    if (last === undefined) continue;
+    deleted += await inBatches(signal, () =>
+      database.query(
+        `delete from audit where id in (
+           select id from audit where client_id = $1 and actor like 'tenant:%'
+             and (at, id) <= ($2::text::timestamptz, $3::uuid)
+           order by at, id limit ${batchRows})
+         returning 1 as one`,
+        [client_id, last.at, last.id],
+      ),
+    );
+  }
+  return deleted;
+}
+
+/** Until a batch finds less than it may take. */
+async function inBatches(signal: AbortSignal, batch: () => Promise<readonly unknown[]>): Promise<number> {
+  let deleted = 0;
+  while (!signal.aborted) {
+    const gone = await batch();
     deleted += gone.length;
     if (gone.length < batchRows) return deleted;
     await sleep(breathMs);
