@@ -24,6 +24,9 @@ export interface TokenPosition {
   readonly id: string;
 }
 
+/** Room for a new token every four seconds of the hour that one lasts; beyond it the oldest ends early. */
+export const maxTokensPerTenant = 1_000;
+
 export async function insertToken(
   db: Queryable,
   token: {
@@ -34,11 +37,18 @@ export async function insertToken(
     readonly now: Date;
   },
 ): Promise<void> {
-  // From `tenants`, so that a tenant deleted meanwhile gets a token that nobody knows instead of an error.
+  // From `tenants`, so that a tenant deleted meanwhile gets a token that nobody knows instead of an error. The rest of the
+  // statement does not see the new row. What a concurrent call takes away already is left to it.
   await db.query(
-    `insert into tokens (token_hash, client_id, scopes, expires_at, created_at)
+    `with oldest as (
+       delete from tokens where token_hash in (
+         select token_hash from tokens where token_hash in (
+           select token_hash from tokens where client_id = $2
+           order by created_at desc, token_hash desc offset $6)
+         for update skip locked))
+     insert into tokens (token_hash, client_id, scopes, expires_at, created_at)
      select $1, client_id, $3, $4, $5 from tenants where client_id = $2`,
-    [token.hash, token.clientId, token.scopes, token.expiresAt, token.now],
+    [token.hash, token.clientId, token.scopes, token.expiresAt, token.now, maxTokensPerTenant - 1],
   );
 }
 
