@@ -17,6 +17,7 @@ export interface EngineSettings {
   readonly partitions: number | undefined;
   readonly eventDays: number | undefined;
   readonly attemptDays: number | undefined;
+  readonly auditDays: number | undefined;
   readonly attempts: (typeof keptAttempts)[number] | undefined;
 }
 
@@ -76,6 +77,7 @@ export const engineSettingsTable: readonly Setting[] = [
   ),
   row('eventDays', 'BELLHOP_EVENT_DAYS', '--event-days <days>', 'how long delivered events are kept', '30'),
   row('attemptDays', 'BELLHOP_ATTEMPT_DAYS', '--attempt-days <days>', 'how long attempts are kept', '14'),
+  row('auditDays', 'BELLHOP_AUDIT_DAYS', '--audit-days <days>', 'how long the audit trail is kept', '400'),
   row('attempts', 'BELLHOP_ATTEMPTS', '--attempts <which>', 'attempts that are kept: all, failed or sampled', 'all'),
 ];
 
@@ -90,13 +92,14 @@ export function readEngineSettings(given: (name: keyof EngineSettings) => Given 
     partitions: count('partitions'),
     eventDays: count('eventDays'),
     attemptDays: count('attemptDays'),
+    auditDays: count('auditDays'),
     attempts: which(given('attempts')),
   };
 }
 
 export function engineConfig({ ringMib, ...settings }: EngineSettings): Partial<ServiceConfig> {
   const { connectTimeoutMs, responseTimeoutMs, deliveryConcurrency, databaseConnections } = settings;
-  const { partitions, eventDays, attemptDays, attempts } = settings;
+  const { partitions, eventDays, attemptDays, auditDays, attempts } = settings;
   return {
     connectTimeoutMs,
     responseTimeoutMs,
@@ -106,6 +109,7 @@ export function engineConfig({ ringMib, ...settings }: EngineSettings): Partial<
     partitions,
     eventDays,
     attemptDays,
+    auditDays,
     attempts,
   };
 }

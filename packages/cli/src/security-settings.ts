@@ -23,6 +23,7 @@ export interface SecuritySettings {
   readonly requestBurst: number | undefined;
   readonly operatorRequestsPerSecond: number | undefined;
   readonly loginTries: number | undefined;
+  readonly maxWebhooks: number | undefined;
   readonly sessionIdleMinutes: number | undefined;
   readonly maxConnections: number | undefined;
   readonly headersTimeoutMs: number | undefined;
@@ -118,6 +119,7 @@ export const securitySettingsTable: readonly Setting[] = [
     'wrong client secrets in a row before a client has to wait, 0 for no waiting',
     '5',
   ),
+  row('maxWebhooks', 'BELLHOP_MAX_WEBHOOKS', '--max-webhooks <number>', 'of one tenant', '1000'),
   row(
     'sessionIdleMinutes',
     'BELLHOP_SESSION_IDLE_MINUTES',
@@ -176,6 +178,7 @@ export function readSecuritySettings(given: (name: keyof SecuritySettings) => Gi
     requestBurst: count('requestBurst', 1),
     operatorRequestsPerSecond: count('operatorRequestsPerSecond', 0),
     loginTries: count('loginTries', 0),
+    maxWebhooks: count('maxWebhooks', 1),
     sessionIdleMinutes: count('sessionIdleMinutes', 5),
     maxConnections: count('maxConnections', 1),
     headersTimeoutMs: count('headersTimeoutMs', 1),
@@ -225,6 +228,7 @@ export function securityConfig(settings: SecuritySettings): Partial<ServiceConfi
     requestBurst: settings.requestBurst,
     operatorRequestsPerSecond: settings.operatorRequestsPerSecond,
     loginTries: settings.loginTries,
+    maxWebhooks: settings.maxWebhooks,
     sessionIdleMinutes: settings.sessionIdleMinutes,
     listenLimits: {
       maxConnections: settings.maxConnections,

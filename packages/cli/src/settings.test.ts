@@ -93,6 +93,8 @@ describe('settings', () => {
     ['BELLHOP_REQUESTS_PER_SECOND', '-1'],
     ['BELLHOP_REQUEST_BURST', '0'],
     ['BELLHOP_LOGIN_TRIES', 'many'],
+    ['BELLHOP_MAX_WEBHOOKS', '0'],
+    ['BELLHOP_AUDIT_DAYS', 'for ever'],
     ['BELLHOP_MAX_CONNECTIONS', '0'],
     ['BELLHOP_HEADERS_TIMEOUT_MS', '1s'],
     ['BELLHOP_DELIVERY_CERT_FILE', '/only/the/certificate'],
