@@ -1,7 +1,8 @@
 // Which IP addresses a delivery may be sent to: global unicast only (issue 9 "Targets"; the IANA special-purpose
 // registries; OWASP SSRF cheat sheet). IPv6 is refused unless it lies in 2000::/3 outside the special registries, or
 // carries an IPv4 address that is itself allowed (mapped, compatible, NAT64, 6to4, Teredo): such an address ends at the
-// IPv4 host, and a plain range check lets 64:ff9b::a9fe:a9fe through to the metadata service.
+// IPv4 host, and a plain range check lets 64:ff9b::a9fe:a9fe through to the metadata service. ISATAP carries one too, behind
+// a prefix that decides where the packet goes first: both are judged.
 // Anything that is not the text of one address (zone ids, octal, short forms) is refused.
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
@@ -51,9 +52,9 @@ export function isAllowedAddress(address: string): boolean {
   if (isIPv4(address)) return !refused.check(address, 'ipv4');
   const groups = readIPv6(address);
   if (groups === undefined) return false;
-  const embedded = embeddedIPv4(groups);
-  if (embedded !== undefined) return embedded.every((each) => !refused.check(each, 'ipv4'));
-  return isGlobalUnicast(groups) && !refused.check(address, 'ipv6');
+  const tunnelled = tunnelledIPv4(groups);
+  if ([...tunnelled, ...isatapIPv4(groups)].some((each) => refused.check(each, 'ipv4'))) return false;
+  return tunnelled.length > 0 || (isGlobalUnicast(groups) && !refused.check(address, 'ipv6'));
 }
 
 /** 127.0.0.0/8 and ::1, also as the mapped form that a dual-stack socket reports. */
@@ -73,8 +74,8 @@ function isMapped(groups: readonly number[]): boolean {
   return startsWith(groups, [0, 0, 0, 0, 0, 0xffff]);
 }
 
-/** Every IPv4 address at which a packet to this IPv6 address may end; undefined when it carries none. */
-function embeddedIPv4(groups: readonly number[]): readonly string[] | undefined {
+/** The IPv4 addresses at which a packet to this IPv6 address may end, whatever else the address says. */
+function tunnelledIPv4(groups: readonly number[]): readonly string[] {
   if (isMapped(groups)) return [ipv4At(groups, 6)];
   // Compatible form. It includes :: and ::1, which become 0.0.0.0 and 0.0.0.1: refused.
   if (startsWith(groups, [0, 0, 0, 0, 0, 0])) return [ipv4At(groups, 6)];
@@ -91,14 +92,13 @@ function embeddedIPv4(groups: readonly number[]): readonly string[] | undefined 
     ];
   // 64:ff9b:1::/48 needs no line: a network may cut that prefix at 48, 56, 64 or 96 bits, so which IPv4 address it
   // means cannot be told from outside; it lies outside 2000::/3 and is refused whole.
-  if (isIsatap(groups)) return [ipv4At(groups, 6)];
-  return undefined;
+  return [];
 }
 
 // ISATAP interface identifiers carry the IPv4 address of a host inside the site. A global one is no tunnel end that
-// anybody registers, but it is judged alike; the prefix has to be global as well.
-function isIsatap(groups: readonly number[]): boolean {
-  return isGlobalUnicast(groups) && (at(groups, 4) & 0xfdff) === 0 && at(groups, 5) === 0x5efe;
+// anybody registers, but it is judged alike.
+function isatapIPv4(groups: readonly number[]): readonly string[] {
+  return (at(groups, 4) & 0xfdff) === 0 && at(groups, 5) === 0x5efe ? [ipv4At(groups, 6)] : [];
 }
 
 function startsWith(groups: readonly number[], prefix: readonly number[]): boolean {
