@@ -57,6 +57,12 @@ export function isAllowedAddress(address: string): boolean {
   return tunnelled.length > 0 || (isGlobalUnicast(groups) && !refused.check(address, 'ipv6'));
 }
 
+/** Every IPv4 address that an IPv6 address carries in one of the ways above. */
+export function embeddedIPv4(address: string): readonly string[] {
+  const groups = readIPv6(address);
+  return groups === undefined ? [] : [...tunnelledIPv4(groups), ...isatapIPv4(groups)];
+}
+
 /** 127.0.0.0/8 and ::1, also as the mapped form that a dual-stack socket reports. */
 export function isLoopbackAddress(address: string): boolean {
   if (isIPv4(address)) return loopback.check(address, 'ipv4');

@@ -29,6 +29,24 @@ describe('egress rules', () => {
     expect(['93.184.1.1', '8.8.8.8', '2606:4700::1'].map(rules.allowsAddress)).toEqual([true, false, false]);
   });
 
+  it.each([
+    ...['8.8.8.8', '::ffff:8.8.8.8', '::808:808', '64:ff9b::808:808', '2002:808:808::1', '2001:0:808:808::f7f7:f7f7'],
+    ...['2001:0:101:101::f7f7:f7f7', '2a00:1450::5efe:808:808', '2002:101:101::5efe:808:808'],
+  ])('deny %s with the IPv4 network that it leads to', (address) => {
+    // Broke: the list was asked for the address as it is written, so a tunnel led past it.
+    const policy = createTargetPolicy({ insecure: 'none', egress: { deny: ['8.8.8.0/24'] } });
+    expect(policy.checkAddress(address)).toBe(false);
+    expect(
+      policy.checkAddress(address.replaceAll('808', '909').replaceAll('8.8.8.8', '9.9.9.9').replaceAll('f7f7', 'f6f6')),
+    ).toBe(true);
+  });
+
+  it('allow an IPv6 address by itself, not by what it carries', () => {
+    const rules = createEgressRules({ allow: ['8.8.8.0/24'] });
+    const addresses = ['8.8.8.8', '::ffff:8.8.8.8', '2a00:1450::5efe:808:808', '64:ff9b::808:808'];
+    expect(addresses.map(rules.allowsAddress)).toEqual([true, true, false, false]);
+  });
+
   it.each(['', '10.0.0.0/33', '::/129', 'https://a.test', 'a.*.test', '*', '10.0.0', '1.2.3.4/a', 'a/8', 'fe80::1%lo'])(
     'refuse the entry %j and name it',
     (entry) => {

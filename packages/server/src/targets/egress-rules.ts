@@ -1,9 +1,11 @@
 // Lists of an operator that narrow where deliveries may go, on top of the fixed rules and never instead of them: an entry
 // is a host name (`hooks.example.com`), a domain (`*.example.com`: everything below it) or a network (`203.0.113.0/24`,
 // `2001:db8::/32`, or one address). What `deny` names is refused. When `allow` names hosts, a URL's host must be among
-// them; when it names networks, every address must be. An IPv4 network holds its mapped IPv6 form too.
+// them; when it names networks, every address must be. `deny` is asked for every IPv4 address that an IPv6 address carries as
+// well; `allow` for the address itself, mapped ones as IPv4, for its prefix decides where the packet goes first.
 
 import { BlockList, isIP } from 'node:net';
+import { embeddedIPv4 } from './address-rules.ts';
 
 export interface EgressOptions {
   readonly allow?: readonly string[] | undefined;
@@ -28,7 +30,9 @@ export function createEgressRules({ allow = [], deny = [] }: EgressOptions): Egr
   const denied = readList(deny);
   return {
     allowsHost: (hostname) => !denied.hasHost(hostname) && (!allowed.hasHosts || allowed.hasHost(hostname)),
-    allowsAddress: (address) => !denied.hasAddress(address) && (!allowed.hasNetworks || allowed.hasAddress(address)),
+    allowsAddress: (address) =>
+      ![address, ...embeddedIPv4(address)].some(denied.hasAddress) &&
+      (!allowed.hasNetworks || allowed.hasAddress(address)),
   };
 }
 
