@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import tls from 'node:tls';
 import { SignError, staticKeys, verificationKeyOf, verify } from '@bellhop/signatures';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startDnsServer } from '../targets/dns-server.fixture.ts';
@@ -416,22 +416,39 @@ describe('TLS', () => {
     expect(endpoint.received).toEqual([]);
   });
 
-  it('1.1 is refused', async () => {
-    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
-    const server = createTlsServer({ ...localhost, ...old }, (socket) => socket.end());
+  it('1.1 is refused for its version, also where OpenSSL would allow it', async () => {
+    // OpenSSL's security level refuses 1.1 by itself: this passed whatever the sender's own limit said.
+    const defaults = tls.DEFAULT_CIPHERS;
+    tls.DEFAULT_CIPHERS = 'DEFAULT@SECLEVEL=0';
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' } as const;
+    const spoken: (string | null)[] = [];
+    const server = tls.createServer({ ...localhost, ...old }, (socket) => {
+      spoken.push(socket.getProtocol());
+      socket.on('error', () => socket.destroy());
+      socket.end();
+    });
     server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
     try {
+      await once(server, 'listening');
       const address = server.address();
       const port = typeof address === 'object' && address !== null ? address.port : 0;
-      // The server does speak 1.1, so that it is the version that is refused below.
-      const client = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ca: authority.ca, ...old });
+      // The server speaks 1.1, and so does a client of this process that sets no limit: only the version is left to refuse.
+      const client = tls.connect({
+        port,
+        host: '127.0.0.1',
+        servername: 'localhost',
+        ca: authority.ca,
+        minVersion: 'TLSv1',
+      });
       await once(client, 'secureConnect');
       expect(client.getProtocol()).toBe('TLSv1.1');
       client.destroy();
       await using sender = testSender({ ca: authority.ca });
-      expect(reasonOf(await sender.post({ url: `https://localhost:${port}/`, body }))).toBe('tls');
+      const outcome = await sender.post({ url: `https://localhost:${port}/`, body });
+      expect(reasonOf(outcome)).toBe('tls');
+      expect(spoken).toEqual(['TLSv1.1']);
     } finally {
+      tls.DEFAULT_CIPHERS = defaults;
       server.close();
     }
   });
