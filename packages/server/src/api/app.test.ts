@@ -279,6 +279,21 @@ describe('headers that browsers obey', () => {
     const secure = await api.call({ target: '/healthz', headers: { 'x-forwarded-proto': 'https' } });
     expect(secure.headers['strict-transport-security']).toBe('max-age=31536000');
   });
+
+  it('forbid to keep any JSON answer, whoever asks and however it ends', async () => {
+    const calls = [
+      { status: 200, call: { target: '/webhooks', tenant, token } },
+      { status: 201, call: { method: 'POST', target: '/webhooks', tenant, token, ...jsonBody({ title: 'A', url }) } },
+      { status: 200, call: { target: '/operator/tenants', token: operatorToken } },
+      { status: 200, call: { target: '/operator/attempts', token: operatorToken } },
+      { status: 404, call: { target: `/webhooks/${crypto.randomUUID()}`, tenant, token } },
+      { status: 401, call: { target: '/operator/tenants' } },
+    ];
+    for (const { status, call } of calls) {
+      const answer = await api.call(call);
+      expect([call.target, answer.status, answer.headers['cache-control']]).toEqual([call.target, status, 'no-store']);
+    }
+  });
 });
 
 describe('TRACE', () => {
