@@ -344,6 +344,7 @@ function settingsOf(
     delivery_certificate_not_after: certificateNotAfter?.toISOString() ?? null,
     egress_allow: config.egress?.allow?.join(' ') ?? null,
     egress_deny: config.egress?.deny?.join(' ') ?? null,
+    egress_ports: config.egress?.ports?.join(' ') ?? null,
     egress_proxy: config.egressProxy !== undefined,
   };
 }

@@ -64,4 +64,26 @@ describe('egress rules', () => {
     expect(policy.checkUrl('https://example.com/')).toMatchObject({ ok: false, reason: 'egress' });
     expect(await policy.checkTarget('https://example.com/')).toMatchObject({ ok: false, reason: 'egress' });
   });
+
+  it('allow every port when none is listed, and else only those, the usual one of the scheme included', () => {
+    const urls = ['https://a.example.com/', 'https://a.example.com:8443/', 'https://a.example.com:22/'];
+    const open = createTargetPolicy({ insecure: 'none' });
+    expect(urls.map((url) => open.checkUrl(url).ok)).toEqual([true, true, true]);
+    const narrow = createTargetPolicy({ insecure: 'none', egress: { ports: [443, 8443] } });
+    expect(urls.map((url) => narrow.checkUrl(url).ok)).toEqual([true, true, false]);
+    expect(narrow.checkUrl('https://a.example.com:22/')).toMatchObject({
+      reason: 'egress',
+      detail: 'must have a port that this service may call',
+    });
+    const other = createTargetPolicy({ insecure: 'all', egress: { ports: [80] } });
+    expect(['http://a/', 'https://a/', 'https://a:80/'].map((url) => other.checkUrl(url).ok)).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  it.each([0, 65_536, 1.5, Number.NaN])('refuse the port %s', (port) => {
+    expect(() => createEgressRules({ ports: [port] })).toThrow(`"${port}" is no port`);
+  });
 });

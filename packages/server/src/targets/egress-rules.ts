@@ -10,11 +10,14 @@ import { embeddedIPv4 } from './address-rules.ts';
 export interface EgressOptions {
   readonly allow?: readonly string[] | undefined;
   readonly deny?: readonly string[] | undefined;
+  /** Of URLs; absent: any, for the contract lets a tenant name one. */
+  readonly ports?: readonly number[] | undefined;
 }
 
 export interface EgressRules {
   allowsHost(hostname: string): boolean;
   allowsAddress(address: string): boolean;
+  allowsPort(port: number): boolean;
 }
 
 interface List {
@@ -25,14 +28,18 @@ interface List {
 }
 
 /** Throws a TypeError that names the entry it cannot read. */
-export function createEgressRules({ allow = [], deny = [] }: EgressOptions): EgressRules {
+export function createEgressRules({ allow = [], deny = [], ports }: EgressOptions): EgressRules {
   const allowed = readList(allow);
   const denied = readList(deny);
+  for (const port of ports ?? []) {
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new TypeError(`"${port}" is no port`);
+  }
   return {
     allowsHost: (hostname) => !denied.hasHost(hostname) && (!allowed.hasHosts || allowed.hasHost(hostname)),
     allowsAddress: (address) =>
       ![address, ...embeddedIPv4(address)].some(denied.hasAddress) &&
       (!allowed.hasNetworks || allowed.hasAddress(address)),
+    allowsPort: (port) => ports === undefined || ports.includes(port),
   };
 }
 

@@ -42,8 +42,12 @@ export function createTargetPolicy(options: TargetPolicyOptions): TargetPolicy {
   const checkAddress: CheckAddress = (address) => byRule(address) && egress.allowsAddress(address);
   const judgeUrl = (text: string): UrlCheck => {
     const check = checkUrl(text, insecure);
-    if (!check.ok || egress.allowsHost(hostOf(check.url))) return check;
-    return { ok: false, reason: 'egress', detail: 'must have a host that this service may call' };
+    if (!check.ok) return check;
+    if (!egress.allowsHost(hostOf(check.url)))
+      return { ok: false, reason: 'egress', detail: 'must have a host that this service may call' };
+    if (!egress.allowsPort(portOf(check.url)))
+      return { ok: false, reason: 'egress', detail: 'must have a port that this service may call' };
+    return check;
   };
   const resolveName = createNameResolver({
     dnsServers,
@@ -77,6 +81,10 @@ export function createTargetPolicy(options: TargetPolicyOptions): TargetPolicy {
 
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
+function portOf({ port, protocol }: URL): number {
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
 }
 
 function addressCheck(insecure: InsecureTargets): CheckAddress {
