@@ -33,6 +33,7 @@ export interface SecuritySettings {
   readonly deliveryCaFile: string | undefined;
   readonly egressAllow: readonly string[] | undefined;
   readonly egressDeny: readonly string[] | undefined;
+  readonly egressPorts: readonly number[] | undefined;
   readonly egressProxy: string | undefined;
 }
 
@@ -157,6 +158,7 @@ export const securitySettingsTable: readonly Setting[] = [
   ),
   row('egressAllow', 'BELLHOP_EGRESS_ALLOW', '--egress-allow <list>', 'only these hosts, domains or networks'),
   row('egressDeny', 'BELLHOP_EGRESS_DENY', '--egress-deny <list>', 'never these hosts, domains or networks'),
+  row('egressPorts', 'BELLHOP_EGRESS_PORTS', '--egress-ports <list>', 'only these ports of webhook URLs', 'any'),
   row('egressProxy', 'BELLHOP_EGRESS_PROXY', undefined, 'HTTP proxy that all deliveries go through'),
 ];
 
@@ -188,6 +190,9 @@ export function readSecuritySettings(given: (name: keyof SecuritySettings) => Gi
     deliveryCaFile: text('deliveryCaFile'),
     egressAllow: list(given('egressAllow')),
     egressDeny: list(given('egressDeny')),
+    egressPorts: list(given('egressPorts'))?.map((value) => {
+      return port({ value, source: given('egressPorts')?.source ?? '' });
+    }),
     egressProxy: optional(given('egressProxy'), proxy),
   };
   const { keyEncryptionKey, keyEncryptionKeyFile, previousKeyEncryptionKey, previousKeyEncryptionKeyFile } = settings;
@@ -236,7 +241,7 @@ export function securityConfig(settings: SecuritySettings): Partial<ServiceConfi
       requestTimeoutMs: settings.requestTimeoutMs,
     },
     deliveryTls: { ca: ca && certificatesOf(ca), clientCert: cert && key ? { cert, key } : undefined },
-    egress: { allow: settings.egressAllow, deny: settings.egressDeny },
+    egress: { allow: settings.egressAllow, deny: settings.egressDeny, ports: settings.egressPorts },
     egressProxy: settings.egressProxy,
   };
 }
@@ -304,6 +309,12 @@ function algorithm({ value, source }: Given): Algorithm {
   const found = algorithms.find((each) => each === value);
   if (found === undefined) throw usageError(`${source} takes ${algorithms.join(', ')}, not "${value}".`);
   return found;
+}
+
+function port({ value, source }: Given): number {
+  const number = Number(value);
+  if (/^\d{1,5}$/.test(value) && number >= 1 && number <= 65_535) return number;
+  throw usageError(`${source} takes ports from 1 to 65535, not "${value}".`);
 }
 
 function version({ value, source }: Given): 6 | 15 {

@@ -98,6 +98,8 @@ describe('settings', () => {
     ['BELLHOP_MAX_CONNECTIONS', '0'],
     ['BELLHOP_HEADERS_TIMEOUT_MS', '1s'],
     ['BELLHOP_DELIVERY_CERT_FILE', '/only/the/certificate'],
+    ['BELLHOP_EGRESS_PORTS', '443,https'],
+    ['BELLHOP_EGRESS_PORTS', '65536'],
     ['BELLHOP_EGRESS_PROXY', 'socks5://x'],
   ])('refuse %s=%j and name the variable', (variable, value) => {
     const error = refusal(() => readSettings('serve', {}, { [variable]: value }));
