@@ -130,6 +130,19 @@ describe('a tenant link', () => {
     ]);
   });
 
+  it('shows what the endpoint answered to an attempt, and nothing of where the name led', async () => {
+    const { cookie } = await open();
+    const { json } = await view(cookie, `/attempts/${ours.attempt}`);
+    expect(json).toMatchObject({
+      reason: 'status_5xx',
+      status: 500,
+      duration_ms: 7,
+      url: 'https://ours.example/hooks',
+    });
+    // As SECURITY.md says it: status, headers and the beginning of the body.
+    expect(field(json, 'response')).toEqual({ status: 500, headers: null, excerpt: 'https://ours.example/hooks' });
+  });
+
   it("answers 404 to every id that is another tenant's, and empty lists to filters by one", async () => {
     const { cookie } = await open();
     const ids: Record<string, string> = {
