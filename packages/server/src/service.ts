@@ -80,6 +80,8 @@ const defaultAttemptDays = 14;
 /** A year, and time to look at it. */
 const defaultAuditDays = 400;
 const requestGraceMs = 3_000;
+/** With those of requests and lanes below the ten seconds of a stop. */
+const testGraceMs = 2_000;
 const defaultRequestsPerSecond = 200;
 /** A script that makes a thousand tenants is at work, one without a pause in its loop is not. */
 const defaultOperatorRequestsPerSecond = 1_000;
@@ -164,7 +166,7 @@ export async function startService(config: ServiceConfig, options: StartOptions 
     });
     started.push(() => sender.close());
     const tests = createTestTrigger({ database, sender, now: Date.now, onError });
-    started.push(() => tests.drained());
+    started.push(() => tests.drained(testGraceMs));
 
     const ledger = createLedger(database, { observer, attempts: config.attempts });
     const worker =

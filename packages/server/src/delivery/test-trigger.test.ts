@@ -66,3 +66,21 @@ it('a start that could not be committed sends nothing and counts no longer', asy
   await tests.drained();
   expect(await delivery.attempts(id)).toMatchObject([{ kind: 'test', ok: true }]);
 });
+
+it('are given up by a stop when they take long, those that wait for a slot as well, and recorded so', async () => {
+  // Broke: a stop waited for each of them to time out.
+  await using narrow = testSender({ concurrency: 4 });
+  const stopped = createTestTrigger({
+    database,
+    sender: narrow,
+    now: Date.now,
+    onError: (error) => delivery.errors.push(error),
+  });
+  receiver.answer = () => 'hang';
+  const id = await delivery.webhook(await delivery.tenant(), receiver.url);
+  for (let time = 0; time < 2; time += 1) expect(await stopped.trigger(id)).toBe('started');
+  await vi.waitFor(() => expect(narrow.stats()).toMatchObject({ inFlight: 1, queued: 1 }));
+  await stopped.drained(1);
+  expect(narrow.stats()).toMatchObject({ inFlight: 0, queued: 0 });
+  expect(await delivery.attempts(id)).toMatchObject([{ reason: 'aborted' }, { reason: 'aborted' }]);
+});

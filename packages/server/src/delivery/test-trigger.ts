@@ -25,8 +25,8 @@ export interface TestTrigger {
    * durable before anything is sent, so that a repeated call finds it: where it fails nothing is sent.
    */
   trigger(webhookId: string, commit?: () => Promise<void>): Promise<TestStart>;
-  /** Resolves when no attempt is on its way any more. */
-  drained(): Promise<void>;
+  /** Resolves when no attempt is on its way any more; what takes longer than `graceMs`, when given, is given up. */
+  drained(graceMs?: number): Promise<void>;
 }
 
 export function createTestTrigger(options: {
@@ -38,11 +38,13 @@ export function createTestTrigger(options: {
   const { database, sender, now, onError } = options;
   const running = new Set<Promise<void>>();
   const underWay = new Map<string, number>();
+  const stopping = new AbortController();
 
   async function attempt(row: WebhookRow): Promise<void> {
     const event = testEventBody(row, now());
     const body = buildPackage([{ offset: 0, body: event, bytes: event.length }], row.id);
-    const outcome = await sender.post({ url: row.url, clientId: row.client_id, body, suspect: true });
+    const { signal } = stopping;
+    const outcome = await sender.post({ url: row.url, clientId: row.client_id, body, suspect: true, signal });
     await insertAttempt(database, {
       id: uuidv7(),
       webhookId: row.id,
@@ -94,8 +96,10 @@ export function createTestTrigger(options: {
       running.add(task);
       return 'started';
     },
-    async drained() {
+    async drained(graceMs) {
+      const timer = graceMs === undefined ? undefined : setTimeout(() => stopping.abort(), graceMs);
       await Promise.all(running);
+      clearTimeout(timer);
     },
   };
 }
