@@ -166,7 +166,9 @@ async function answerRoute(options: AnswerOptions, call: IncomingCall, route: Ro
   }
   const key = route.method === 'POST' && route.idempotency !== 'ignored' ? headers.get('idempotency-key') : null;
   if (key !== null && !isIdempotencyKey(key)) return problem('bad_request', 'idempotency-key: must be a UUID');
-  const query = check(route.query ?? anything, route.query ? readPairs(target.query ?? '') : {}, 'query');
+  const pairs = readPairs(route.query ? (target.query ?? '') : '', 'query');
+  if (!pairs.ok) return problem('bad_request', pairs.detail);
+  const query = check(route.query ?? anything, pairs.value, 'query');
   if (!query.ok) return problem('bad_request', query.detail);
 
   const stream = streamOf(route.body, request);

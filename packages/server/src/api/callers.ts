@@ -6,7 +6,7 @@ import { findTenantLink } from '../store/tenant-links.ts';
 import { findToken } from '../store/tokens.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { isUuid } from './ids.ts';
-import { decodeUtf8 } from './input.ts';
+import { decodeUtf8, readPairs } from './input.ts';
 import { isOwnPage, type ProvedOperator, proveOperator, tokenCheck } from './operator-access.ts';
 import { problem } from './problem.ts';
 import type { RequestTarget } from './request-target.ts';
@@ -118,6 +118,7 @@ export function createCallers(deps: ApiDependencies): Callers {
 
 function clientIdOfForm(form: Uint8Array): string | undefined {
   const text = decodeUtf8(form);
-  const id = text === undefined ? null : new URLSearchParams(text).get('client_id');
-  return id !== null && isUuid(id) ? id : undefined;
+  const fields = text === undefined ? undefined : readPairs(text, 'form');
+  const id = fields?.ok ? fields.value['client_id'] : undefined;
+  return typeof id === 'string' && isUuid(id) ? id : undefined;
 }

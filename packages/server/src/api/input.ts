@@ -11,16 +11,29 @@ import type { BodyRule } from './route.ts';
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly detail: string };
 
 const maxIssuesShown = 5;
+/** No form or query of ours has more than a dozen. */
+const maxPairs = 100;
 
-/** A repeated name gives an array, which no schema of a single value accepts. */
-export function readPairs(text: string): Record<string, string | string[]> {
+/**
+ * A repeated name gives an array, which no schema of a single value accepts. Counted before anything is taken apart: 64 KiB
+ * hold 32,000 pairs, and the caller waits for none of them. Without a prototype, so that `__proto__` is a name like any other.
+ */
+export function readPairs(text: string, whole: 'query' | 'form'): Parsed<Record<string, string | string[]>> {
+  if (hasMorePairs(text, maxPairs)) return { ok: false, detail: `${whole}: must have at most ${maxPairs} fields` };
   const fields: Record<string, string | string[]> = Object.create(null);
   for (const [name, value] of new URLSearchParams(text)) {
     const earlier = fields[name];
     if (earlier === undefined) fields[name] = value;
-    else fields[name] = Array.isArray(earlier) ? [...earlier, value] : [earlier, value];
+    else if (Array.isArray(earlier)) earlier.push(value);
+    else fields[name] = [earlier, value];
   }
-  return fields;
+  return { ok: true, value: fields };
+}
+
+function hasMorePairs(text: string, most: number): boolean {
+  let count = 1;
+  for (let at = text.indexOf('&'); at !== -1 && count <= most; at = text.indexOf('&', at + 1)) count += 1;
+  return count > most;
 }
 
 /** `whole` names the value itself, for what is wrong with it and not with one of its fields. */
@@ -45,7 +58,10 @@ export function parseBody(rule: BodyRule<unknown>, bytes: Uint8Array, contentTyp
   if (rule.format === 'raw') return { ok: true, value: undefined };
   const text = decodeUtf8(bytes);
   if (text === undefined) return { ok: false, detail: 'body: is not valid UTF-8' };
-  if (rule.format === 'form') return check(rule.schema, readPairs(text), 'form');
+  if (rule.format === 'form') {
+    const fields = readPairs(text, 'form');
+    return fields.ok ? check(rule.schema, fields.value, 'form') : fields;
+  }
   const json = parseJson(text);
   return json.ok ? check(rule.schema, json.value, 'body') : json;
 }

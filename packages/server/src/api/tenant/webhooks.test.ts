@@ -291,6 +291,7 @@ describe('listing webhooks', () => {
 
   it.each([
     ['?sort=id', 'sort: must be one of'],
+    [`?${'a&'.repeat(100)}`, 'query: must have at most 100 fields'],
     ['?sort=', 'sort: must be one of'],
     ['?order=asc', 'order: must be one of ASC, DESC'],
     ['?limit=1001', 'limit: must be an integer from 0 to 1000'],
