@@ -12,7 +12,7 @@ describe('the login back-off', () => {
       waits.push(wait ?? 0);
       atMs += (wait ?? 0) * 1000;
       expect(backOff.waitSeconds('a')).toBeUndefined();
-      backOff.failed('a');
+      backOff.tried('a');
     }
     expect(waits).toEqual([0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
     expect(backOff.waitSeconds('b')).toBeUndefined();
@@ -21,22 +21,32 @@ describe('the login back-off', () => {
   it('is cleared by a success and by a quarter of an hour', () => {
     let atMs = 0;
     const backOff = createLoginBackOff({ freeTries: 1, now: () => atMs });
-    backOff.failed('a');
+    backOff.tried('a');
     expect(backOff.waitSeconds('a')).toBe(1);
     backOff.succeeded('a');
     expect(backOff.waitSeconds('a')).toBeUndefined();
-    for (let failure = 0; failure < 20; failure += 1) backOff.failed('a');
+    for (let failure = 0; failure < 20; failure += 1) backOff.tried('a');
     atMs += 15 * 60_000;
-    backOff.failed('a');
+    backOff.tried('a');
+    expect(backOff.waitSeconds('a')).toBe(1);
+  });
+
+  it('does not count a try that was taken back', () => {
+    const backOff = createLoginBackOff({ freeTries: 2, now: () => 0 });
+    for (const id of ['a', 'a', 'b']) backOff.tried(id);
+    backOff.takeBack('a');
+    backOff.takeBack('nobody');
+    expect([backOff.waitSeconds('a'), backOff.waitSeconds('nobody')]).toEqual([undefined, undefined]);
+    backOff.tried('a');
     expect(backOff.waitSeconds('a')).toBe(1);
   });
 
   it('forgets the id whose failure is longest ago when it is full, and none when switched off', () => {
     const backOff = createLoginBackOff({ freeTries: 1, now: () => 0, maxEntries: 2 });
-    for (const id of ['a', 'b', 'c']) backOff.failed(id);
+    for (const id of ['a', 'b', 'c']) backOff.tried(id);
     expect(['a', 'b', 'c'].map((id) => backOff.waitSeconds(id))).toEqual([undefined, 1, 1]);
     const off = createLoginBackOff({ freeTries: 0, now: () => 0 });
-    off.failed('a');
+    off.tried('a');
     expect(off.waitSeconds('a')).toBeUndefined();
   });
 });

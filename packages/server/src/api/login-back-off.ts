@@ -6,7 +6,10 @@
 export interface LoginBackOff {
   /** Undefined when a secret may be tried now, else the seconds until one may. */
   waitSeconds(clientId: string): number | undefined;
-  failed(clientId: string): void;
+  /** Before the secret is looked at: it counts as a wrong one until `succeeded`. */
+  tried(clientId: string): void;
+  /** The last try was not made. */
+  takeBack(clientId: string): void;
   succeeded(clientId: string): void;
 }
 
@@ -37,13 +40,17 @@ export function createLoginBackOff(options: {
       const leftMs = entry.atMs + waitMs - now();
       return leftMs > 0 ? Math.ceil(leftMs / 1_000) : undefined;
     },
-    failed(clientId) {
+    tried(clientId) {
       const count = (recent(clientId)?.count ?? 0) + 1;
       failures.delete(clientId);
       failures.set(clientId, { count, atMs: now() });
       if (failures.size <= maxEntries) return;
       const [oldest] = failures.keys();
       if (oldest !== undefined) failures.delete(oldest);
+    },
+    takeBack(clientId) {
+      const entry = failures.get(clientId);
+      if (entry) entry.count = Math.max(0, entry.count - 1);
     },
     succeeded: (clientId) => void failures.delete(clientId),
   };

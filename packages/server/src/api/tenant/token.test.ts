@@ -82,6 +82,34 @@ describe('the token call', () => {
     expect((await ask({}, guesser)).status).toBe(200);
   });
 
+  it('lets guesses in parallel try no more than guesses in a row', async () => {
+    // The count was read before scrypt and written after it: a hundred at once were a hundred tries.
+    const guesser = await api.tenant();
+    const guesses = Array.from({ length: 100 }, (_, guess) => ask({ client_secret: `wrong ${guess}` }, guesser));
+    const statuses = (await Promise.all(guesses)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 401)).toHaveLength(5);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(95);
+  });
+
+  it('lets a client with the right secret ask as often as it likes, also at once', async () => {
+    // Each of them took scrypt's time in the thread pool, and everybody else waited for it.
+    const many = await api.tenant();
+    const answers = await Promise.all(Array.from({ length: 200 }, () => ask({}, many)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(new Set(answers.map(({ json }) => field(json, 'access_token'))).size).toBe(200);
+  });
+
+  it('refuses a remembered secret once it was rotated away', async () => {
+    const rotated = await api.tenant();
+    expect((await ask({}, rotated)).status).toBe(200);
+    await rotateTenantSecret(api.database, rotated.clientId, {
+      secretHash: await hashClientSecret(newClientSecret()),
+      previousUntil: new Date(nowMs),
+      now: new Date(nowMs),
+    });
+    expect((await ask({}, rotated)).status).toBe(401);
+  });
+
   it('refuses a wrong secret, and a scope the client does not have', async () => {
     const wrong = await ask({ client_secret: `${tenant.secret}x` });
     expect(wrong.status).toBe(401);

@@ -4,15 +4,16 @@
 // An `idempotency-key` has no effect here: keeping the answer would keep the token, and a second token does no harm.
 
 import { z } from 'zod';
-import { hashToken, isClientSecret, newToken } from '../../keys/client-secrets.ts';
+import { hashToken, newToken } from '../../keys/client-secrets.ts';
 import { findTenant, type TenantRow } from '../../store/tenants.ts';
 import { insertToken } from '../../store/tokens.ts';
+import { createClientLogin } from '../client-login.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
 import { codePoints } from '../input.ts';
 import { createLoginBackOff } from '../login-back-off.ts';
 import { problem } from '../problem.ts';
-import { type Route, route } from '../route.ts';
+import { type Answer, type Route, route } from '../route.ts';
 import { problemResponses } from './problem-responses.ts';
 
 const tokenLifetimeSeconds = 3600;
@@ -44,6 +45,7 @@ const answerSchema = z.strictObject({
 
 export function tokenRoute({ database, now, config }: ApiDependencies): Route {
   const backOff = createLoginBackOff({ freeTries: config.loginTries ?? defaultLoginTries, now });
+  const clients = createClientLogin({ backOff, now });
   return route({
     method: 'POST',
     path: '/auth/token',
@@ -65,17 +67,14 @@ export function tokenRoute({ database, now, config }: ApiDependencies): Route {
       if (body.client_id !== tenant?.clientId) {
         return problem('unauthorised', 'client_id: differs from the header upvest-client-id');
       }
-      const waitSeconds = backOff.waitSeconds(body.client_id);
-      if (waitSeconds !== undefined) {
-        const headers = { 'retry-after': String(waitSeconds) };
-        return problem('too_many_requests', 'Too many wrong secrets of this client, wait', headers);
-      }
       const row = await findTenant(database, body.client_id);
-      if (!row || !(await isSecretOf(row, body.client_secret, now()))) {
-        backOff.failed(body.client_id);
-        return problem('unauthorised', 'client_secret: is not the secret of this client');
+      if (!row) return wrongSecret();
+      const login = await clients.login(row.client_id, body.client_secret, secretHashes(row, now()));
+      if (!login.ok && login.reason === 'wrong') return wrongSecret();
+      if (!login.ok) {
+        const headers = { 'retry-after': String(login.waitSeconds) };
+        return problem('too_many_requests', waitDetails[login.reason], headers);
       }
-      backOff.succeeded(body.client_id);
       const scopes = [...new Set(body.scope.split(' ').filter(Boolean))];
       const missing = scopes.filter((scope) => !row.scopes.includes(scope));
       if (missing.length > 0) return problem('forbidden', `scope: the client does not have ${missing.join(', ')}`);
@@ -98,8 +97,18 @@ export function tokenRoute({ database, now, config }: ApiDependencies): Route {
   });
 }
 
-async function isSecretOf(row: TenantRow, secret: string, nowMs: number): Promise<boolean> {
-  if (await isClientSecret(secret, row.secret_hash)) return true;
+function secretHashes(row: TenantRow, nowMs: number): readonly string[] {
   const isOverlapping = row.previous_secret_until !== null && row.previous_secret_until.getTime() > nowMs;
-  return isOverlapping && row.previous_secret_hash !== null && isClientSecret(secret, row.previous_secret_hash);
+  return isOverlapping && row.previous_secret_hash !== null
+    ? [row.secret_hash, row.previous_secret_hash]
+    : [row.secret_hash];
 }
+
+function wrongSecret(): Answer {
+  return problem('unauthorised', 'client_secret: is not the secret of this client');
+}
+
+const waitDetails = {
+  back_off: 'Too many wrong secrets of this client, wait',
+  busy: 'Too many secrets wait to be checked, wait',
+} as const;
