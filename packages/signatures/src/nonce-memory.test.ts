@@ -8,6 +8,11 @@ describe('memoryNonces', () => {
     expect(await nonces.remember('k', 'n', 10)).toBe(true);
     expect(await nonces.remember('k', 'n', 10)).toBe(false);
     expect(await nonces.remember('l', 'n', 10)).toBe(true);
+    expect([nonces.isKnown('k', 'n'), nonces.isKnown('k', 'm'), nonces.isKnown('kn', 'x')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
     expect(await nonces.remember('kn', '', 10)).toBe(true);
   });
 
@@ -18,6 +23,7 @@ describe('memoryNonces', () => {
     nowMs = 10_000;
     expect(await nonces.remember('k', 'n', 10)).toBe(false);
     nowMs = 12_000;
+    expect(nonces.isKnown('k', 'n')).toBe(false);
     expect(await nonces.remember('k', 'm', 20)).toBe(true);
     expect(nonces.size()).toBe(1);
   });

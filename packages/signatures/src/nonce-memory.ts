@@ -6,11 +6,16 @@
 export interface NonceMemory {
   /** False when (keyId, nonce) was seen. `forgetAfter` is in Unix seconds. */
   remember(keyId: string, nonce: string, forgetAfter: number): Promise<boolean>;
+  /**
+   * True when (keyId, nonce) was seen, as far as that can be told at once. Asked before the signature is verified, so that
+   * repeating a captured message costs its receiver no verification; `remember` has the last word.
+   */
+  isKnown?(keyId: string, nonce: string): boolean;
 }
 
 export function memoryNonces(
   options: { maxEntries?: number; now?: () => number } = {},
-): NonceMemory & { size(): number } {
+): Required<NonceMemory> & { size(): number } {
   const { maxEntries = 100_000, now = Date.now } = options;
   if (!Number.isSafeInteger(maxEntries) || maxEntries < 1) throw new TypeError('maxEntries is a positive integer');
   const seen = new Set<string>();
@@ -38,11 +43,13 @@ export function memoryNonces(
     if (entries.length === 0) bySecond.delete(soonest);
   }
 
+  // The length keeps ('a', 'bc') and ('ab', 'c') apart.
+  const entryOf = (keyId: string, nonce: string): string => `${keyId.length}:${keyId}${nonce}`;
+
   return {
     async remember(keyId, nonce, forgetAfter) {
       sweep(now() / 1000);
-      // The length keeps ('a', 'bc') and ('ab', 'c') apart.
-      const entry = `${keyId.length}:${keyId}${nonce}`;
+      const entry = entryOf(keyId, nonce);
       if (seen.has(entry)) return false;
       if (seen.size >= maxEntries) evictSoonest();
       seen.add(entry);
@@ -51,6 +58,10 @@ export function memoryNonces(
       if (entries === undefined) bySecond.set(second, [entry]);
       else entries.push(entry);
       return true;
+    },
+    isKnown(keyId, nonce) {
+      sweep(now() / 1000);
+      return seen.has(entryOf(keyId, nonce));
     },
     size: () => seen.size,
   };

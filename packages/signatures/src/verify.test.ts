@@ -354,6 +354,26 @@ describe('verify: replay', () => {
     expect(nonces.size()).toBe(1);
   });
 
+  it('asks for no key and verifies nothing when the memory knows the nonce beforehand', async () => {
+    // A captured message, repeated thousands of times, cost its receiver as many look-ups and verifications.
+    let lookUps = 0;
+    const known = staticKeys([verificationKeyOf(await keyOf('ed25519'))]);
+    const keys = {
+      find(keyId: string) {
+        lookUps += 1;
+        return known.find(keyId);
+      },
+    };
+    const nonces = memoryNonces({ now: clock });
+    const message = await signed(readCall, { nonce: 'once' });
+    const forged = withHeaders(message, { accept: 'other' });
+    expect(await outcome(forged, { keys, nonces })).toBe('signature_mismatch');
+    expect(await outcome(message, { keys, nonces })).toBe('ok');
+    for (const again of [message, forged]) expect(await outcome(again, { keys, nonces })).toBe('replayed');
+    expect(lookUps).toBe(2);
+    expect(await outcome(await signed(readCall, { nonce: 'other' }), { keys, nonces })).toBe('ok');
+  });
+
   it('remembers a nonce only once its signature was found true', async () => {
     const remembered: unknown[] = [];
     const nonces = { remember: async (...args: unknown[]) => remembered.push(args) > 0 };

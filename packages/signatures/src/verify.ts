@@ -98,6 +98,10 @@ export async function verify(message: HttpMessage, options: VerifyOptions): Prom
   const times = checkTimes(fields, now() / 1000, window);
   if (!times.ok) return refuse(times.reason, times.detail);
 
+  const replayed = () => refuse('replayed', 'A message with this keyid and nonce was seen before');
+  // A nonce is known after a true signature only: whatever this message is, it would be refused in the end.
+  if (options.nonces?.isKnown?.(keyId, fields.nonce)) return replayed();
+
   const found = await findKey(options.keys, keyId);
   if (found instanceof KeySetError) return refuse('keys_unavailable', 'The public keys cannot be had at the moment');
   if (found === undefined) return refuse('unknown_key', `The key ${quoted(keyId)} is not known`);
@@ -119,7 +123,7 @@ export async function verify(message: HttpMessage, options: VerifyOptions): Prom
 
   // Only now: a forged message must not be able to fill the memory or to burn a nonce.
   const isNew = (await options.nonces?.remember(keyId, fields.nonce, forgetNonceAfter(fields, window))) ?? true;
-  if (!isNew) return refuse('replayed', 'A message with this keyid and nonce was seen before');
+  if (!isNew) return replayed();
   const { created, expires, nonce } = fields;
   return { ok: true, keyId, version, algorithm: algorithm.name, created, expires, nonce, coveredComponents };
 }
