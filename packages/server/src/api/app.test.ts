@@ -371,6 +371,55 @@ describe('throttling', () => {
     }
   });
 
+  it('asks the database nothing for a call that it has seen', async () => {
+    // 6,000 repeats of one captured call were as many look-ups, verifications and inserts, and nobody else got a turn.
+    const tenant = await api.tenant();
+    const token = await api.token(tenant);
+    const call = () => api.call({ target: '/webhooks', tenant, token, sign: { nonce: 'captured' } });
+    expect((await call()).status).toBe(200);
+    // Nobody gets at the database any more: whoever asked it would wait.
+    await api.database.transaction(async () => {
+      const repeats = await Promise.all(Array.from({ length: 50 }, call));
+      expect(new Set(repeats.map(({ json }) => field(json, 'detail')))).toEqual(
+        new Set(['Signature is incorrect: replayed']),
+      );
+    });
+  });
+
+  it('has few forgeries at work and waiting at a time, and turns away the rest', async () => {
+    // Wrong signatures under a known key id were looked up and verified as fast as they came.
+    const slow = await startApi({ config: { throttle: { requestsPerSecond: 0.001, burst: 3 } } });
+    try {
+      const tenant = await slow.tenant();
+      const token = await slow.token(tenant);
+      const call = (as = token) => slow.call({ target: '/events-acceptor-service/health', tenant, token: as });
+      expect((await call()).status).toBe(200);
+      const forge = () =>
+        slow.call({ target: '/events-acceptor-service/health', tenant, token: 'x', tamper: { accept: '*/*' } });
+      const statuses: number[] = [];
+      let turnedAway = () => {};
+      const isFull = new Promise<void>((resolve) => {
+        turnedAway = resolve;
+      });
+      let forgeries: Promise<void>[] = [];
+      await slow.database.transaction(async () => {
+        forgeries = Array.from({ length: 100 }, async () => {
+          statuses.push((await forge()).status);
+          if (statuses.length === 34) turnedAway();
+        });
+        await isFull;
+        expect(new Set(statuses)).toEqual(new Set([429]));
+      });
+      await Promise.all(forgeries);
+      // 2 at work and 64 waiting.
+      expect(statuses.filter((status) => status === 401)).toHaveLength(66);
+      // The allowance is the tenant's still.
+      expect([(await call()).status, (await call()).status]).toEqual([200, 429]);
+    } finally {
+      await slow.close();
+    }
+  });
+
   it('limits each operator token on its own, and never publishing', async () => {
     let atMs = nowMs;
     const limits = { requestsPerSecond: 0.5, burst: 3 };

@@ -45,6 +45,10 @@ export interface Callers {
 
 const bearerPattern = /^Bearer ([a-zA-Z0-9\-._~+/]+=*)$/;
 
+/** Calls of one client that wait to be verified: as many as its allowance takes at once, and these where there is none. */
+const mostAtOnce = 1_000;
+const fewestWaiting = 64;
+
 export function createCallers(deps: ApiDependencies): Callers {
   const { database, config, now, usage } = deps;
   const throttle = config.throttle && createThrottle({ ...config.throttle, now });
@@ -53,6 +57,7 @@ export function createCallers(deps: ApiDependencies): Callers {
     now,
     acceptedAlgorithms: config.acceptedAlgorithms,
     throttle,
+    maxWaitingEach: Math.max(fewestWaiting, config.throttle?.burst ?? mostAtOnce),
     onKeyUsed: usage.keyUsed,
   });
   const operatorThrottle = config.operatorThrottle && createThrottle({ ...config.operatorThrottle, now });
