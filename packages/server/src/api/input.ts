@@ -4,7 +4,7 @@
 // JSON is read strictly: valid UTF-8, no byte order mark, no duplicate keys, at most 64 levels, no lone surrogates or NUL
 // in texts (PostgreSQL stores neither).
 
-import type { z } from 'zod';
+import { z } from 'zod';
 import { findJsonFault } from '../log/json-text.ts';
 import type { BodyRule } from './route.ts';
 
@@ -40,9 +40,35 @@ function hasMorePairs(text: string, most: number): boolean {
 export function check<T>(schema: z.ZodType<T>, value: unknown, whole: 'path' | 'query' | 'form' | 'body'): Parsed<T> {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return { ok: true, value: result.data };
-  const details = [...new Set(result.error.issues.flatMap((issue) => describeIssue(issue, whole)))];
-  const more = details.length - maxIssuesShown;
-  return { ok: false, detail: `${details.slice(0, maxIssuesShown).join('; ')}${more > 0 ? `; and ${more} more` : ''}` };
+  return { ok: false, detail: sentenceOf(result.error.issues, whole) };
+}
+
+/** Ends with what it shows: there may be thousands of issues, and the caller waits for none of them. */
+function sentenceOf(issues: readonly z.core.$ZodIssue[], whole: string): string {
+  const details = new Set<string>();
+  for (const issue of issues) {
+    for (const detail of describeIssue(issue, whole)) {
+      if (details.size === maxIssuesShown && !details.has(detail)) return `${[...details].join('; ')}; and more`;
+      details.add(detail);
+    }
+  }
+  return [...details].join('; ');
+}
+
+/**
+ * A list whose length is checked before its elements: zod looks at all of them first, and each wrong one costs some
+ * microseconds and an issue.
+ */
+export function listOf<T extends z.ZodType>(element: T, most: number) {
+  return z.preprocess(
+    (value, context) => {
+      if (!Array.isArray(value) || value.length <= most) return value;
+      context.addIssue({ code: 'custom', message: `must have at most ${most} elements` });
+      return z.NEVER;
+    },
+    // Said again for the API's description.
+    z.array(element).max(most),
+  );
 }
 
 /** For `raw` rules the value is undefined: their handler reads the bytes. */
@@ -92,13 +118,14 @@ export function codePoints(text: string): number {
   return count;
 }
 
-function describeIssue(issue: z.core.$ZodIssue, whole: string): string[] {
+function* describeIssue(issue: z.core.$ZodIssue, whole: string): Iterable<string> {
   const path = issue.path.map((part) => fieldName(String(part))).join('.');
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${path === '' ? '' : `${path}.`}${fieldName(key)}: unknown field`);
+    for (const key of issue.keys) yield `${path === '' ? '' : `${path}.`}${fieldName(key)}: unknown field`;
+    return;
   }
   const isRepeated = (whole === 'query' || whole === 'form') && Array.isArray(issue.input);
-  return [`${path === '' ? whole : path}: ${isRepeated ? 'must be given once' : sentence(issue)}`];
+  yield `${path === '' ? whole : path}: ${isRepeated ? 'must be given once' : sentence(issue)}`;
 }
 
 function sentence(issue: z.core.$ZodIssue): string {

@@ -9,7 +9,7 @@ import { findPosition, lockPosition, type PositionRow, retryNow } from '../../st
 import { updateWebhookIn } from '../../store/webhooks.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
-import { isStorableText } from '../input.ts';
+import { isStorableText, listOf } from '../input.ts';
 import { problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
 import { followChange } from '../webhook-change.ts';
@@ -28,7 +28,7 @@ const bulkSchema = z.strictObject({
     })
     .optional()
     .describe('A dry run: lists the webhooks that fit and that the action would change.'),
-  webhook_ids: z.array(uuidSchema).max(maxWebhooks).optional().describe('Acts on these.'),
+  webhook_ids: listOf(uuidSchema, maxWebhooks).optional().describe('Acts on these.'),
 });
 
 type Action = z.infer<typeof bulkSchema>['action'];

@@ -5,7 +5,7 @@ import { subscribableCategories } from '@bellhop/events';
 import { z } from 'zod';
 import type { WebhookRow } from '../../store/webhooks.ts';
 import type { UrlPolicy } from '../dependencies.ts';
-import { codePoints, isStorableText } from '../input.ts';
+import { codePoints, isStorableText, listOf } from '../input.ts';
 
 /** Not published by Upvest; the contract's assumption. */
 export const defaultDelay = '1s';
@@ -21,13 +21,16 @@ function text(maxLength: number) {
     .meta({ maxLength });
 }
 
+/** More than there are, so that duplicates do no harm. */
+const maxCategories = 100;
+
 /** `ALL` beside categories means `ALL`; duplicates go. */
-const typeSchema = z
-  .array(category)
-  .min(1, 'must name at least one category')
+const typeSchema = listOf(category, maxCategories)
+  .refine((list) => list.length > 0, 'must name at least one category')
+  .meta({ minItems: 1 })
   .transform((list) => (list.includes('ALL') ? ['ALL' as const] : [...new Set(list)]));
 
-const excludeTypeSchema = z.array(category.exclude(['ALL'])).transform((list) => [...new Set(list)]);
+const excludeTypeSchema = listOf(category.exclude(['ALL']), maxCategories).transform((list) => [...new Set(list)]);
 
 const configSchema = z.strictObject({
   delay: z
