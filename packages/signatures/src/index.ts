@@ -33,7 +33,7 @@ export {
   type SignatureFieldsFailure,
   type SignatureFieldsRefusal,
 } from './signature-fields.ts';
-export type { TimeWindow } from './time-window.ts';
+export { nonceMarginSeconds, type TimeWindow } from './time-window.ts';
 export {
   type KeyLookup,
   type Verification,

@@ -1,6 +1,14 @@
 // The times a signature may have, and how long its nonce must be remembered. Contract: "Verify" steps 7 and 10; the
-// numbers are defaults. Times are compared with fractions of a second, so that the moment a message stops being
-// accepted is the very moment its nonce may be forgotten.
+// numbers are defaults. Times are compared with fractions of a second.
+//
+// Several processes may share a memory of nonces, each with a clock of its own. While the slowest still accepts a message the
+// fastest must not have forgotten its nonce, so nonces are kept longer than any of these times says.
+
+/**
+ * Seconds that a nonce is remembered after its message has run out: twice the 60 s between two clocks that are each 30 s
+ * wrong.
+ */
+export const nonceMarginSeconds = 120;
 
 export interface TimeWindow {
   /** How far `created` may be ahead of this clock. Default 30. */
@@ -72,7 +80,8 @@ export function checkTimes(times: SignatureTimes, nowSeconds: number, window: Ti
   return failure('expired', `The signature expired ${Math.floor(nowSeconds - expires)} s ago`);
 }
 
-/** Unix seconds until which a nonce must be remembered; after it the message itself is refused as expired. */
+/** Unix seconds until which a nonce must be remembered; after it the message is refused as expired by every clock. */
 export function forgetNonceAfter(times: SignatureTimes, window: TimeWindow): number {
-  return (times.expires ?? times.created + window.maxAgeSeconds) + window.expiredGraceSeconds;
+  const acceptedUntil = (times.expires ?? times.created + window.maxAgeSeconds) + window.expiredGraceSeconds;
+  return acceptedUntil + nonceMarginSeconds;
 }

@@ -349,9 +349,22 @@ describe('verify: replay', () => {
     for (seconds of [1, 2, 20, 39.5, 40]) expect(await outcome(message, { nonces, now })).toBe('replayed');
     seconds = 40.001;
     expect(await outcome(message, { nonces, now })).toBe('expired');
-    seconds = 42;
-    await nonces.remember('other', 'later', createdSeconds + 100);
-    expect(nonces.size()).toBe(1);
+    seconds = 160;
+    await nonces.remember('other', 'later', createdSeconds + 1000);
+    expect(nonces.size()).toBe(2);
+    seconds = 162;
+    await nonces.remember('other', 'last', createdSeconds + 1000);
+    expect(nonces.size()).toBe(2);
+  });
+
+  it('refuses it also where the memory is swept by a clock that is a minute ahead', async () => {
+    // Two processes 50 s apart: one had forgotten the nonce while the other still took the message.
+    let seconds = 1;
+    const now = () => (createdSeconds + seconds) * 1000;
+    const nonces = memoryNonces({ now: () => now() + 60_000 });
+    const message = await signed(readCall, { nonce: 'once', lifetimeSeconds: 10 });
+    expect(await outcome(message, { nonces, now })).toBe('ok');
+    for (seconds of [2, 20, 40]) expect(await outcome(message, { nonces, now })).toBe('replayed');
   });
 
   it('asks for no key and verifies nothing when the memory knows the nonce beforehand', async () => {
@@ -383,8 +396,8 @@ describe('verify: replay', () => {
     expect(await outcome(message, { nonces })).toBe('ok');
     expect(await outcome(await signed(readCall, { nonce: 'm', expires: null }), { nonces })).toBe('ok');
     expect(remembered).toEqual([
-      ['key-ed25519', 'n', createdSeconds + 40],
-      ['key-ed25519', 'm', createdSeconds + 330],
+      ['key-ed25519', 'n', createdSeconds + 160],
+      ['key-ed25519', 'm', createdSeconds + 450],
     ]);
   });
 });

@@ -9,7 +9,7 @@ import {
 } from '@bellhop/signatures';
 import { httpbis } from 'http-message-signatures';
 import { describe, expect, it } from 'vitest';
-import { createHandler } from '../index.ts';
+import { createHandler, memoryInbox } from '../index.ts';
 import { createSender, eventOf } from '../sender.fixture.ts';
 import type { Rfc9421Options } from './rfc9421.ts';
 import { rfc9421, verifyMember } from './rfc9421.ts';
@@ -186,6 +186,16 @@ describe('RFC 9421 as http-message-signatures speaks it', () => {
     expect(await reasonFor({ nonce: 'once' })).toBe('ok');
     expect(await reasonFor({ nonce: 'once' })).toBe('replayed');
     expect(await reasonFor({ body: '[]' })).toBe('malformed_event');
+  });
+
+  it('remembers a nonce longer than any clock would take its message', async () => {
+    const remembered: number[] = [];
+    const nonces = { remember: async (_key: string, _nonce: string, until: number) => remembered.push(until) > 0 };
+    const keys = staticKeys([verificationKeyOf(ed25519)]);
+    const senders = [rfc9421({ name: 'BANK', keys })];
+    const handler = createHandler({ senders, inbox: { ...memoryInbox(), nonces }, now: () => startMs });
+    expect((await handler.receive(await signed(ed25519, { nonce: 'once' }))).status).toBe(200);
+    expect(remembered).toEqual([startMs / 1000 + 300 + 30 + 120]);
   });
 
   it('has no algorithm for P-521, and takes r||s only', async () => {

@@ -5,7 +5,7 @@
 // Without a nonce a repeat within the time window is not refused: the inbox knows its events, and it is a duplicate.
 import { createHash, verify as cryptoVerify, timingSafeEqual } from 'node:crypto';
 import type { KeyAlgorithm, KeyLookup, VerificationKey } from '@bellhop/signatures';
-import { KeySetError } from '@bellhop/signatures';
+import { KeySetError, nonceMarginSeconds } from '@bellhop/signatures';
 import type { ForeignOptions } from './foreign-event.ts';
 import { assertName, readForeign } from './foreign-event.ts';
 import type { Fault, SignatureMember } from './rfc9421-message.ts';
@@ -67,7 +67,8 @@ export function rfc9421(options: Rfc9421Options): Sender {
     if (!signed.ok) return signed;
     if (nonce === undefined) return { ok: true, keyId };
     // Under the name: what one provider sends must not use up the nonces of another.
-    const isNew = await nonces.remember(`${name}:${keyId}`, nonce, created + maxAgeSeconds + skewSeconds);
+    const forgetAfter = created + maxAgeSeconds + skewSeconds + nonceMarginSeconds;
+    const isNew = await nonces.remember(`${name}:${keyId}`, nonce, forgetAfter);
     return isNew
       ? { ok: true, keyId }
       : fault('replayed', 'A message with this keyid and nonce was seen before', keyId);

@@ -36,6 +36,22 @@ it('a nonce whose time is over may come again before it is swept', async () => {
   expect(await rememberNonce(api.database, { ...nonce, now: new Date(nowMs + 1000) })).toBe(true);
 });
 
+it('keeps a nonce while a process with a slower clock would still take its call', async () => {
+  // Two processes at +25 s and -25 s: a call that was refused as a repeat was accepted again once the fast one had swept.
+  const tenant = await api.tenant();
+  const call = () =>
+    api.call({ target: '/events-acceptor-service/health', tenant, sign: { nonce: 'once', lifetimeSeconds: 2 } });
+  expect((await call()).status).toBe(200);
+  const kept = () => api.database.query("select 1 as one from nonces where nonce = 'once'");
+  // Its signature is taken until 30 s after its end. The other process is 60 s ahead: both may be 30 s wrong.
+  nowMs += 32_000;
+  await sweepOnce({ database: api.database, now: () => nowMs + 60_000 });
+  expect(await kept()).toHaveLength(1);
+  nowMs += 121_000;
+  await sweepOnce({ database: api.database, now });
+  expect(await kept()).toEqual([]);
+});
+
 it('goes on after a failed round and ends when it is told to', async () => {
   const stop = new AbortController();
   await api.token(await api.tenant());

@@ -1,5 +1,8 @@
 // Nonces of API calls, shared by all API processes and kept over restarts (contract signatures.md, Verify step 10). The
 // primary key decides which of two equal calls came first.
+//
+// Processes sweep by clocks of their own: `expiresAt` is later than the signature's end by a margin for their differences, and
+// nothing here takes any of it away (`nonceMarginSeconds` of @bellhop/signatures).
 
 import type { Queryable } from './database.ts';
 
