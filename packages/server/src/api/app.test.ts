@@ -134,6 +134,18 @@ describe('signatures', () => {
     expect(detail(answer.json)).toBe('Signature is incorrect: insufficient_cover');
   });
 
+  it('must cover an idempotency key, and need none', async () => {
+    // One that was added on the way was taken, and the answer kept under it.
+    const post = { method: 'POST', target: '/webhooks', tenant, token, ...jsonBody({ title: 'A', url }) };
+    const key = { 'idempotency-key': crypto.randomUUID() };
+    for (const version of [6, 15] as const) {
+      const added = await api.call({ ...post, version, tamper: key });
+      expect(detail(added.json)).toBe('Signature is incorrect: insufficient_cover');
+    }
+    expect((await api.call({ ...post, headers: { ...post.headers, ...key } })).status).toBe(201);
+    expect((await api.call(post)).status).toBe(201);
+  });
+
   it('are refused when they are old, from another client, or by a key nobody gave', async () => {
     const seconds = Math.floor(nowMs / 1000);
     const old = await api.call({

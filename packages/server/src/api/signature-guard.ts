@@ -91,7 +91,8 @@ export function signatureGuard(options: SignatureGuardOptions): (call: SignedCal
       keys,
       nonces,
       now,
-      require: ['authorization'],
+      // A key added on the way would give this call the answer of another, or the next one the answer of this.
+      require: ['authorization', 'idempotency-key'],
       algorithms: acceptedAlgorithms,
     });
     if (waitSeconds !== undefined) return throttled(waitSeconds);
