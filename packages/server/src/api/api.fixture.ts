@@ -33,6 +33,8 @@ import { createTargetPolicy } from '../targets/target-policy.ts';
 import { createApp } from './app.ts';
 import type { ApiConfig, ApiDependencies } from './dependencies.ts';
 import { answerBrokenRequests, requestListener, serverOptions } from './http-server.ts';
+import { operatorRoutes } from './operator/index.ts';
+import { routeTable } from './route-table.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -187,6 +189,7 @@ export async function startApi(
   if (address === null || typeof address === 'string') throw new TypeError('No port');
   const { port } = address;
 
+  const operators = routeTable(operatorRoutes(deps));
   const api: TestApi = {
     deps,
     database,
@@ -215,7 +218,14 @@ export async function startApi(
       return token;
     },
     async call(call) {
-      return send(port, await signedRequest(call, now), call.headOnly ?? false);
+      const answer = await send(port, await signedRequest(call, now), call.headOnly ?? false);
+      // Whatever a test is about: the OpenAPI document says only what is declared.
+      const { method = 'GET', target } = call;
+      const route = operators.match(target.split('?')[0] ?? '')?.byMethod.get(method);
+      if (route && !(answer.status in route.responses)) {
+        throw new TypeError(`${method} ${target} does not declare ${answer.status}: ${answer.text}`);
+      }
+      return answer;
     },
     async close() {
       server.closeAllConnections();

@@ -48,6 +48,31 @@ describe('the OpenAPI document', () => {
     expect([...new Set(used)].sort()).toEqual(schemes.sort());
   });
 
+  // All but one listed their success only.
+  it('lists the problems that an operator operation can give', () => {
+    const statuses = (path: string, method: string) => Object.keys(Object(at('paths', path, method, 'responses')));
+    expect(statuses('/operator/tenants', 'get')).toEqual(['200', '400', '401', '429', '500', '503']);
+    expect(statuses('/operator/tenants', 'post')).toEqual(
+      ['201', '400', '401', '403', '409', '413', '429', '500', '503'], // 409: an idempotency key
+    );
+    expect(statuses('/operator/tenants/{client_id}', 'delete')).toEqual(
+      ['204', '401', '403', '404', '429', '500', '503'], // no body, no query
+    );
+    expect(statuses('/operator/session', 'post')).toEqual(['201', '400', '401', '413', '429', '500', '503']);
+    for (const { path, method, access } of routes(api.deps)) {
+      if (access !== 'operator') continue;
+      const responses = at('paths', path, method.toLowerCase(), 'responses');
+      expect(Object.keys(Object(responses)), `${method} ${path}`).toEqual(
+        expect.arrayContaining(['401', '500', '503']),
+      );
+      for (const [status, response] of Object.entries(Object(responses))) {
+        if (Number(status) < 400) continue;
+        const schema = field(field(field(response, 'content'), 'application/problem+json'), 'schema');
+        expect(schema, `${method} ${path} ${status}`).toBeDefined();
+      }
+    }
+  });
+
   it('has schemas that are JSON Schema and describe what the service takes', () => {
     const schema = at('paths', '/webhooks', 'post', 'requestBody', 'content', 'application/json', 'schema');
     const validate = validator(schema);

@@ -103,6 +103,8 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   readonly body?: BodyRule<Body>;
   /** By status; a null schema means no body. `accept` is checked where 406 is listed. */
   readonly responses: Readonly<Record<number, { readonly description: string; readonly schema: z.ZodType | null }>>;
+  /** Of `operator` routes: statuses of problems that its handler gives besides those of the checks before it. */
+  readonly problems?: readonly number[];
   readonly handle: (call: Call<Params, Query, Body>) => Promise<Answer>;
 }
 

@@ -85,6 +85,7 @@ export function eventRoutes(deps: ApiDependencies): Route[] {
       path: '/operator/events',
       access: 'operator',
       operationId: 'listEvents',
+      problems: [404],
       summary: 'Search the log, newest first',
       query: z.strictObject({
         ...pageQuery,
@@ -125,6 +126,7 @@ export function eventRoutes(deps: ApiDependencies): Route[] {
       path: '/operator/events/{event_id}',
       access: 'operator',
       operationId: 'getEvent',
+      problems: [409],
       summary: 'Read an event and its way to each webhook of its tenant',
       params: z.strictObject({ event_id: uuidSchema }),
       query: z.strictObject({ client_id: uuidSchema.optional().describe('Needed when several tenants use the id.') }),

@@ -6,6 +6,7 @@ import { attemptRoutes } from './attempts.ts';
 import { auditRoutes } from './audit.ts';
 import { eventTypeRoutes } from './event-types.ts';
 import { eventRoutes } from './events.ts';
+import { withProblems } from './operator-problems.ts';
 import { publishRoutes } from './publish.ts';
 import { rollupRoutes } from './rollups.ts';
 import { sessionRoutes } from './session.ts';
@@ -51,7 +52,7 @@ export function operatorRoutes(deps: ApiDependencies): readonly Route[] {
     ...systemRoutes(deps),
     ...supportBundleRoutes(deps),
     ...eventTypeRoutes(),
-  ];
+  ].map(withProblems);
 }
 
 /** Nothing is added where nobody set telemetry up. */

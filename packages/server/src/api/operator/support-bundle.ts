@@ -29,6 +29,7 @@ export function supportBundleRoutes(deps: ApiDependencies): Route[] {
       path: '/operator/support-bundle',
       access: 'operator',
       operationId: 'getSupportBundle',
+      problems: [404],
       summary: 'The state of the service, and of one webhook, to attach to a question: no secrets, no bodies',
       query: z.strictObject({ webhook_id: uuidSchema.optional() }),
       responses: { 200: { description: 'The document', schema: z.looseObject({ made_at: z.iso.datetime() }) } },

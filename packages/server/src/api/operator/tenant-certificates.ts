@@ -46,6 +46,7 @@ export function tenantCertificateRoutes({ database, certificates, now }: ApiDepe
       access: 'operator',
       role: 'admin',
       operationId: 'putTenantCertificate',
+      problems: [409],
       summary: 'Set the client certificate of the deliveries of a tenant: private key and certificates as PEM',
       params: clientParams,
       body: { contentTypes, schema: z.string(), format: 'raw', required: true },
