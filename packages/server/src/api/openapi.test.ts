@@ -73,6 +73,22 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  // Nothing said where a key does something else, or nothing.
+  it('says what an idempotency key does, and where it does nothing', () => {
+    const keyOf = (path: string): unknown => {
+      const parameters = [at('paths', path, 'post', 'parameters')].flat();
+      return field(
+        parameters.find((parameter) => field(parameter, 'name') === 'idempotency-key'),
+        'description',
+      );
+    };
+    expect(keyOf('/webhooks')).toMatch(/first answer again and does nothing\.$/);
+    expect(keyOf('/operator/events')).toMatch(/Not with application\/x-ndjson.*ids made of the key/);
+    expect(keyOf('/auth/token')).toBeUndefined();
+    expect(keyOf('/operator/session')).toBeUndefined();
+    expect(at('info', 'description')).toContain('POST /auth/token and POST /operator/session ignore it');
+  });
+
   it('has schemas that are JSON Schema and describe what the service takes', () => {
     const schema = at('paths', '/webhooks', 'post', 'requestBody', 'content', 'application/json', 'schema');
     const validate = validator(schema);

@@ -27,7 +27,9 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string): Js
       version: '1',
       description:
         'The webhook operations of the Upvest Investment API, and the operator API. Calls of tenants carry an HTTP ' +
-        'message signature (version 15 or 6) of every request.',
+        'message signature (version 15 or 6) of every request. An idempotency-key is honoured where an operation lists ' +
+        'it. POST /auth/token and POST /operator/session ignore it: a kept answer would keep the secret in it, and a ' +
+        'second one does no harm.',
     },
     servers: [{ url: publicUrl }],
     tags: [{ name: 'tenant' }, { name: 'operator' }, { name: 'public' }],
@@ -153,8 +155,17 @@ function headerParameters(route: Route): readonly Json[] {
   const takesKey = route.method === 'POST' && route.access !== 'public' && route.idempotency !== 'ignored';
   return [
     ...tenantHeaders,
-    ...(takesKey ? [header('idempotency-key', false, { type: 'string', format: 'uuid' })] : []),
+    ...(takesKey
+      ? [{ ...header('idempotency-key', false, { type: 'string', format: 'uuid' }), description: keyEffect(route) }]
+      : []),
   ];
+}
+
+function keyEffect({ body }: Route): string {
+  const kept = 'A repeat of the call within 24 hours gives its first answer again and does nothing.';
+  if (!body?.streamTypes) return kept;
+  const derived = 'no answer is kept; events without an id get ids made of the key, so that a repeat stores none twice';
+  return `${kept} Not with ${body.streamTypes.join(', ')}: ${derived} and counts them as duplicates.`;
 }
 
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
