@@ -121,12 +121,13 @@ describe('the OpenAPI document', () => {
   it('has schemas that all compile', () => {
     const problem = at('components', 'schemas', 'Problem');
     expect(validator(problem)({ type: 'https://docs.upvest.co/errors/internal', status: 500 })).toBe(true);
-    const seen: unknown[] = [];
+    // By its text: most of them, such as that of the request id, stand there many times.
+    const seen = new Map<string, unknown>();
     JSON.stringify(document, (key, value: unknown) => {
-      if (key === 'schema' && field(value, '$ref') === undefined) seen.push(value);
+      if (key === 'schema' && field(value, '$ref') === undefined) seen.set(JSON.stringify(value), value);
       return value;
     });
-    expect(seen.length).toBeGreaterThan(50);
-    for (const schema of seen) expect(() => validator(schema)).not.toThrow();
+    expect(seen.size).toBeGreaterThan(50);
+    for (const schema of seen.values()) expect(() => validator(schema)).not.toThrow();
   });
 });
