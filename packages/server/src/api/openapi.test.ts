@@ -58,7 +58,7 @@ describe('the OpenAPI document', () => {
     expect(statuses('/operator/tenants/{client_id}', 'delete')).toEqual(
       ['204', '401', '403', '404', '429', '500', '503'], // no body, no query
     );
-    expect(statuses('/operator/session', 'post')).toEqual(['201', '400', '401', '413', '429', '500', '503']);
+    expect(statuses('/operator/session', 'post')).toEqual(['201', '400', '401', '403', '413', '429', '500', '503']);
     for (const { path, method, access } of routes(api.deps)) {
       if (access !== 'operator') continue;
       const responses = at('paths', path, method.toLowerCase(), 'responses');
