@@ -6,8 +6,9 @@
 //           verified here, and one for all ids that were never heard of
 //
 // The two kinds have slots of their own. So a stranger, who has no token, waits behind other strangers: not before a tenant
-// at work, and made-up ids not before a known one. A forger who knows a client id makes that client's token calls wait
-// and, when the line overflows, be repeated; one who has captured a token of its slows down that client. A tenant that sends wrong signatures waits behind itself.
+// at work, and made-up ids not before a known one. A forger who knows a client id makes that client's token calls wait and,
+// when the line overflows, be repeated; one who has captured a token of the client slows down that client. A tenant that
+// sends wrong signatures waits behind itself.
 //
 // In memory and of this process. Nothing is refused for failures before: what strangers could fill would lock a tenant out.
 
@@ -26,7 +27,7 @@ export interface VerificationLines {
   proved(call: UnprovedCall): void;
 }
 
-const maxWaitMs = 5_000;
+const maxWaitMs = 10_000;
 /** A client has one for each of its processes, and some that are about to run out. */
 const maxTokensEach = 16;
 const unknownClients = 'unknown';
@@ -39,7 +40,7 @@ export function createVerificationLines(options: {
   const { maxWaitingEach, maxClients = 10_000 } = options;
   // All lines together are bounded by the connections: a sum of our own would let some lines close the others.
   const bounds = { maxWaiting: Number.POSITIVE_INFINITY, maxWaitingEach, maxWaitMs };
-  // A slot holds a connection of the database now and then, and a thread of the pool: fewer than there are.
+  // A slot holds a connection of the database or a thread of the pool: some more slots than those, so that none idles.
   const own = createFairTurns({ slots: 8, slotsEach: 4, ...bounds });
   const others = createFairTurns({ slots: 4, slotsEach: 2, ...bounds });
   // Hashes of tokens by client, those proved last at the end.
