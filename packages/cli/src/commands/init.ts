@@ -1,8 +1,9 @@
 // `bellhop init`: the first day. Keys, the public key to hand over, a profile that was tried, a starter handler. Each step
 // looks what is there and overwrites nothing, so it can be run again when the provider has answered with the key id.
 
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
+import { makeFolder } from '@bellhop/server/make-folder';
 import { askChoice, askText, askYes, canAsk } from '../ask.ts';
 import { CliError, type ExitCode, exitCodes, usageError } from '../exit.ts';
 import { type Framework, frameworkOf, frameworks, missingPackages, starter } from '../init/starter.ts';
@@ -127,12 +128,12 @@ async function writeStarter(
       : framework;
   const { file, text } = starter(chosen);
   try {
-    await mkdir(dirname(resolve(file)), { recursive: true });
+    await makeFolder(dirname(resolve(file)), 0o777);
     await writeFile(file, text, { flag: 'wx' });
     done(`starter handler for ${chosen}: ${file}`);
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    if (error.code !== 'EEXIST')
+    if (error.code !== 'EEXIST' || !(await exists(file)))
       throw new CliError(exitCodes.failed, `${file} cannot be written (${reasonOf(error)}).`);
     context.output.note(`${file} is there already and was left alone`);
   }

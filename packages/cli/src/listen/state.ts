@@ -3,9 +3,10 @@
 // them. A lock keeps a second listener with the same title away.
 
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { makeFolder } from '@bellhop/server/make-folder';
 import { usageError } from '../exit.ts';
 import { isRecord, recordsOf, textOf } from '../json.ts';
 import { replacePrivateFile } from '../replace-file.ts';
@@ -46,7 +47,7 @@ export async function openState(env: NodeJS.ProcessEnv, what: readonly string[])
   const path = join(folder, `listen-${name}.json`);
   const lockPath = join(folder, `listen-${name}.lock`);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
   } catch (error) {
     throw usageError(`${folder} cannot be made (${reasonOf(error)}).`, 'Set XDG_STATE_HOME.');
   }

@@ -1,27 +1,29 @@
 // `mkdir -p` that always ends. Node's own `recursive` goes round for ever, at full speed and deaf to signals, where a folder
-// that is there refuses a new one with ENOENT (`/proc` does): it makes the parent again, and tries again.
+// that is there refuses a new one with ENOENT (`/proc` does): it makes the parent again, and tries again. Here what is
+// missing is made from the top, each folder once, so that a folder's parent is there before it is tried, whoever made it.
 
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export async function makeFolder(path: string, mode: number): Promise<void> {
-  try {
-    await mkdir(path, { mode });
-  } catch (error) {
-    if (await isFolder(path)) return;
-    const parent = dirname(path);
-    const isParentMissing = codeOf(error) === 'ENOENT' && parent !== path && !(await isFolder(parent));
-    if (!isParentMissing) throw error;
-    await makeFolder(parent, mode);
-    await mkdir(path, { mode }).catch(async (again: unknown) => {
+  for (const folder of await missingFolders(path)) {
+    await mkdir(folder, { mode }).catch(async (error: unknown) => {
       // Another process was faster.
-      if (!(await isFolder(path))) throw again;
+      if (!(await isFolder(folder))) throw error;
     });
   }
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
+async function missingFolders(path: string): Promise<string[]> {
+  const missing: string[] = [];
+  let at = path;
+  while (!(await isFolder(at))) {
+    missing.unshift(at);
+    const parent = dirname(at);
+    if (parent === at) break;
+    at = parent;
+  }
+  return missing;
 }
 
 async function isFolder(path: string): Promise<boolean> {
