@@ -5,7 +5,7 @@
 // Fairness: every attempt holds a slot of its origin and one of the whole process, shared among tenants (sender-slots.ts), so
 // that one tenant's endpoints, hanging from their first attempt on, leave slots to the others. Attempts of suspect lanes (the
 // last attempt failed or was slow) and tests hold besides one of a quarter of each, so that they leave three quarters to
-// the rest, and start at a bounded pace. The slots are taken in one order, so they cannot block each other. Time in the queue
+// the rest, and start at a bounded pace, tenants taking turns. The slots are taken in one order, so they cannot block each other. Time in the queue
 // is not the endpoint's and counts for no time-out.
 //
 // A connection that the endpoint closed while it was idle shows only when the request is sent: if it was used before
@@ -84,7 +84,9 @@ const maxConnectionAgeMs = 5 * 60_000;
 const idleConnectionMs = 20_000;
 /** A thousand webhooks that failed together are due together, for the waits have no jitter: their attempts are cheap one by
  * one, but all at once they held up everybody's calls and deliveries for 400 ms (`bench/src/noisy-neighbour.ts`). */
-const suspectStartsPerSecond = 500;
+const suspectEveryMs = 5;
+/** The first waits after a failure are 1 s and 2 s long: a crowd that comes later than that is late for a reason. */
+const suspectsWithinMs = 5_000;
 const quarter = (count: number): number => Math.max(1, Math.floor(count / 4));
 
 export function createSender(options: SenderOptions): MeteredSender {
@@ -104,7 +106,11 @@ export function createSender(options: SenderOptions): MeteredSender {
   });
   const slots = createSlots(concurrency);
   const suspectSlots = createSlots(quarter(concurrency));
-  const suspectPace = createPace({ perSecond: suspectStartsPerSecond, burst: 20, now: () => performance.now() });
+  const suspectPace = createPace({
+    everyMs: suspectEveryMs,
+    withinMs: suspectsWithinMs,
+    now: () => performance.now(),
+  });
   const originSlots = new Map<string, { users: number; readonly slots: Slots; readonly suspectSlots: Slots }>();
   const open = new Set<AbortController>();
   let inFlight = 0;
@@ -127,7 +133,7 @@ export function createSender(options: SenderOptions): MeteredSender {
     own.users += 1;
     const held: Slots[] = [];
     try {
-      if (suspect && !(await suspectPace.turn(signal))) return undefined;
+      if (suspect && !(await suspectPace.turn(tenant, signal))) return undefined;
       const wanted = suspect ? [own.suspectSlots, own.slots, suspectSlots, slots] : [own.slots, slots];
       for (const each of wanted) {
         if (!(await each.take(tenant, signal))) return undefined;
