@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startDelivery } from '../delivery/delivery.fixture.ts';
 import type { Database } from './database.ts';
 import { openPglite } from './pglite.ts';
-import { sweepAttempts, sweepAudit, sweepAuditOfTenants, sweepEvents } from './retention.ts';
+import { sweepAttempts, sweepAudit, sweepEvents, sweepOwnRows } from './retention.ts';
 
 describe('retention', () => {
   let database: Database;
@@ -66,14 +66,17 @@ describe('retention', () => {
     expect(await left(blocked)).toBe(0);
   });
 
-  it('takes old attempts', async () => {
-    await database.query(
+  const attemptRows = (kind: string, clientId: string, count: number, each: string) =>
+    database.query(
       `insert into attempts (id, webhook_id, client_id, partition, kind, package_id, attempt, event_count, bytes, url,
          started_at, duration_ms, ok)
-       select gen_random_uuid(), $1, $1, 0, 'delivery', $1, 1, 1, 1, 'x', now() - n * interval '1 day', 1, true
-       from generate_series(1, 30) as n`,
-      [uuidv4()],
+       select gen_random_uuid(), $2, $2, 0, $1, $2, 1, 1, 1, 'x', now() - n * $4::text::interval, 1, true
+       from generate_series(1, $3::integer) as n`,
+      [kind, clientId, count, each],
     );
+
+  it('takes old attempts', async () => {
+    await attemptRows('delivery', uuidv4(), 30, '1 day');
     expect(await sweepAttempts({ database, ...days }, signal)).toBe(17);
     expect(await sweepAttempts({ database, ...days }, signal)).toBe(0);
   });
@@ -107,7 +110,7 @@ describe('retention', () => {
     await auditRows(`tenant:${busy}`, busy, 1_300, '1 second');
     await auditRows('operator:someone', busy, 200, '1 second');
     await auditRows(`tenant:${calm}`, calm, 100, '1 second');
-    expect(await sweepAuditOfTenants({ database, keep: 100 }, signal)).toBe(1_200);
+    expect(await sweepOwnRows({ database, keep: 100 }, 'audit', signal)).toBe(1_200);
     const [kept] = await database.query<{ n: number; young: boolean }>(
       `select count(*)::integer as n, (max(now() - at) < interval '200 seconds') as young from audit where actor = $1`,
       [`tenant:${busy}`],
@@ -115,6 +118,27 @@ describe('retention', () => {
     expect(kept).toEqual({ n: 100, young: true });
     expect(await auditLeft('operator:someone')).toMatchObject([{ n: 200 }]);
     expect(await auditLeft(`tenant:${calm}`)).toMatchObject([{ n: 100 }]);
-    expect(await sweepAuditOfTenants({ database, keep: 100 }, signal)).toBe(0);
+    expect(await sweepOwnRows({ database, keep: 100 }, 'audit', signal)).toBe(0);
+  });
+
+  it('leaves a tenant the newest of its test deliveries, and takes no deliveries', async () => {
+    const [busy, calm] = [uuidv4(), uuidv4()];
+    await attemptRows('test', busy, 1_300, '1 second');
+    await attemptRows('delivery', busy, 200, '1 second');
+    await attemptRows('test', calm, 100, '1 second');
+    expect(await sweepOwnRows({ database, keep: 100 }, 'attempts', signal)).toBe(1_200);
+    expect(
+      await database.query(
+        `select kind, client_id = $1 as busy, count(*)::integer as n,
+           (max(now() - started_at) < interval '200 seconds') as young
+         from attempts where client_id in ($1, $2) group by 1, 2 order by 1, 2`,
+        [busy, calm],
+      ),
+    ).toEqual([
+      { kind: 'delivery', busy: true, n: 200, young: false },
+      { kind: 'test', busy: false, n: 100, young: true },
+      { kind: 'test', busy: true, n: 100, young: true },
+    ]);
+    expect(await sweepOwnRows({ database, keep: 100 }, 'attempts', signal)).toBe(0);
   });
 });

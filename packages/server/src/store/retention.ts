@@ -21,7 +21,7 @@ const batchRows = 500;
 /** Between batches, so that deliveries hardly notice. */
 const breathMs = 50;
 const roundMs = 60_000;
-/** Of the audit trail, written by calls of one tenant. */
+/** Of the audit trail, and of test deliveries, by calls of one tenant. */
 const rowsOfTenant = 10_000;
 /** Some rounds: one that failed is made up for. */
 const latelyMinutes = 10;
@@ -32,12 +32,13 @@ export async function retain(options: RetentionOptions, signal: AbortSignal): Pr
     for (const partition of options.partitions()) await sweepEvents(options, partition, signal);
     await sweepAttempts(options, signal);
   };
-  const audit = async () => {
+  const calls = async () => {
     await sweepAudit(options, signal);
-    await sweepAuditOfTenants(options, signal);
+    await sweepOwnRows(options, 'audit', signal);
+    await sweepOwnRows(options, 'attempts', signal);
   };
   // Apart: a long log must not keep a busy tenant's rows from going.
-  await Promise.all([inRounds(log, options, signal), inRounds(audit, options, signal)]);
+  await Promise.all([inRounds(log, options, signal), inRounds(calls, options, signal)]);
 }
 
 async function inRounds(work: () => Promise<void>, options: RetentionOptions, signal: AbortSignal): Promise<void> {
@@ -119,30 +120,37 @@ export async function sweepAudit(
   );
 }
 
-/** Leaves each tenant the newest rows of its own calls; what operators did to it counts for nothing here. */
-export async function sweepAuditOfTenants(
+/** What a tenant's own calls write. What operators did to it, and deliveries, count for nothing here. */
+const ownRows = {
+  audit: { at: 'at', own: `actor like 'tenant:%' and client_id is not null` },
+  attempts: { at: 'started_at', own: `kind = 'test'` },
+} as const;
+
+/** Leaves each tenant the newest of its own rows. */
+export async function sweepOwnRows(
   { database, keep = rowsOfTenant }: Pick<RetentionOptions, 'database'> & { readonly keep?: number },
+  table: keyof typeof ownRows,
   signal: AbortSignal,
 ): Promise<number> {
+  const { at, own } = ownRows[table];
   const tenants = await database.query<{ client_id: string }>(
-    `select distinct client_id from audit
-     where at > now() - ${latelyMinutes} * interval '1 minute' and actor like 'tenant:%' and client_id is not null`,
+    `select distinct client_id from ${table} where ${at} > now() - ${latelyMinutes} * interval '1 minute' and ${own}`,
   );
   let deleted = 0;
   for (const { client_id } of tenants) {
     // Where those that stay end is found once; what is written meanwhile waits for the next round.
     const [last] = await database.query<{ at: string; id: string }>(
-      `select at::text as at, id from audit where client_id = $1 and actor like 'tenant:%'
-       order by at desc, id desc offset $2 limit 1`,
+      `select ${at}::text as at, id from ${table} where client_id = $1 and ${own}
+       order by ${at} desc, id desc offset $2 limit 1`,
       [client_id, keep],
     );
     if (last === undefined) continue;
     deleted += await inBatches(signal, () =>
       database.query(
-        `delete from audit where id in (
-           select id from audit where client_id = $1 and actor like 'tenant:%'
-             and (at, id) <= ($2::text::timestamptz, $3::uuid)
-           order by at, id limit ${batchRows})
+        `delete from ${table} where id in (
+           select id from ${table} where client_id = $1 and ${own}
+             and (${at}, id) <= ($2::text::timestamptz, $3::uuid)
+           order by ${at}, id limit ${batchRows})
          returning 1 as one`,
         [client_id, last.at, last.id],
       ),
