@@ -5,7 +5,7 @@
 // get a few seconds to finish, leases are handed over, and what was not delivered waits in the log.
 
 import { importVerificationKey } from '@bellhop/signatures';
-import { type Logger, pino } from 'pino';
+import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { createAcceptor } from './acceptor/acceptor.ts';
 import { acceptorEndpoint } from './acceptor/endpoint-sink.ts';
@@ -27,7 +27,6 @@ import { certificateFacts } from './keys/certificate-bundle.ts';
 import { hashClientSecret } from './keys/client-secrets.ts';
 import { keepKeySchedule } from './keys/key-schedule.ts';
 import { openKeys } from './keys/open-keys.ts';
-import { PrivateKeySealError } from './keys/private-key-seal.ts';
 import { listen } from './listen.ts';
 import { createPostgresLog } from './log/postgres-log.ts';
 import { createLiveView } from './observe/live.ts';
@@ -37,16 +36,14 @@ import { countWorkers } from './observe/overview.ts';
 import { createRollups } from './observe/rollups.ts';
 import { openTelemetry } from './observe/telemetry.ts';
 import { createUsage } from './observe/usage.ts';
+import { openDatabase, toStartError } from './open-database.ts';
 import { packageVersion } from './package-version.ts';
-import { type Database, DatabaseError, type DatabaseErrorCode } from './store/database.ts';
-import { ensurePartitions, migrate } from './store/migrate.ts';
-import { openPglite } from './store/pglite.ts';
-import { openPostgres } from './store/postgres.ts';
+import type { Database } from './store/database.ts';
+import { ensurePartitions } from './store/migrate.ts';
 import { startPulse } from './store/pulse.ts';
 import { retain } from './store/retention.ts';
 import { createSignals } from './store/signals.ts';
 import { findTenant, insertTenant, insertTenantKey, listTenantKeys } from './store/tenants.ts';
-import { waitForDatabase } from './store/wait-for-database.ts';
 import { createTargetPolicy, type TargetPolicy } from './targets/target-policy.ts';
 
 export interface TenantSpec {
@@ -104,7 +101,6 @@ export async function startService(config: ServiceConfig, options: StartOptions 
     started.push(() => database.close());
     const pulse = database.kind === 'postgres' ? startPulse(database) : undefined;
     started.push(async () => pulse?.close());
-    await migrate(database);
     await ensurePartitions(database, config.partitions ?? defaultPartitions);
 
     const signals = await createSignals(database, { onError: (error) => onError(error, 'signals') });
@@ -351,20 +347,6 @@ function settingsOf(
   };
 }
 
-async function openDatabase(config: ServiceConfig, logger: Logger, signal?: AbortSignal): Promise<Database> {
-  const { databaseUrl: url, databaseWaitMs = 30_000, databaseConnections: maxConnections } = config;
-  if (url === undefined) return openPglite({ dataDir: config.dataDir });
-  return waitForDatabase(() => openPostgres({ url, maxConnections }), {
-    waitMs: databaseWaitMs,
-    signal,
-    onAway: (error, remainingMs) =>
-      logger.warn(
-        { reason: withoutPassword(error.message, url), remainingMs: Math.round(remainingMs) },
-        'the database does not answer yet, trying again',
-      ),
-  });
-}
-
 async function ensureTenant(database: Database, tenant: TenantSpec): Promise<void> {
   const now = new Date();
   if (!(await findTenant(database, tenant.clientId))) {
@@ -378,31 +360,4 @@ async function ensureTenant(database: Database, tenant: TenantSpec): Promise<voi
     const { algorithm } = importVerificationKey(keyId, publicKey);
     await insertTenantKey(database, { keyId, clientId: tenant.clientId, algorithm, publicKey, now });
   }
-}
-
-const hints: Partial<Record<DatabaseErrorCode, string>> = {
-  data_dir_in_use: 'Stop that process, or choose another folder with --data-dir.',
-  data_dir_unwritable: 'Choose a folder that can be written with --data-dir.',
-  data_dir_foreign: 'Choose an empty folder with --data-dir.',
-  unavailable: 'Start PostgreSQL, or correct --database-url.',
-  schema_newer: 'Run the Bellhop version that migrated this database, or a newer one.',
-  rejected: 'Check the rights of the database user and the server log.',
-};
-
-function toStartError(error: unknown, config: ServiceConfig): unknown {
-  if (error instanceof PrivateKeySealError) {
-    const hint = 'Give the key that they were encrypted with.';
-    return new StartError('key_encryption_key', `${error.message}.`, hint, { cause: error });
-  }
-  if (!(error instanceof DatabaseError)) return error;
-  const hint = hints[error.code] ?? '';
-  const message = withoutPassword(error.message, config.databaseUrl);
-  if (error.code === 'unavailable') return new StartError('database_unavailable', message, hint, { cause: error });
-  if (error.code === 'rejected') return new StartError('database_rejected', message, hint, { cause: error });
-  return new StartError(error.code, message, hint, { cause: error });
-}
-
-function withoutPassword(message: string, databaseUrl: string | undefined): string {
-  const password = databaseUrl && URL.canParse(databaseUrl) ? decodeURIComponent(new URL(databaseUrl).password) : '';
-  return password ? message.replaceAll(password, '***') : message;
 }

@@ -9,7 +9,8 @@ const folder = new URL('../../sql/', import.meta.url);
 /** Any fixed number: the key of the advisory lock that migrators take in turn. */
 const migrationLockKey = 4_027_315;
 
-export async function migrate(database: Database): Promise<void> {
+/** `onUpgrade` hears of each file before it runs on a database that was used before. */
+export async function migrate(database: Database, onUpgrade: (name: string) => void = () => {}): Promise<void> {
   const files = (await readdir(folder)).filter((name) => /^\d{4}-.+\.sql$/.test(name)).sort();
   const known = files.map((name) => Number(name.slice(0, 4)));
   const newest = known.at(-1) ?? 0;
@@ -40,6 +41,7 @@ export async function migrate(database: Database): Promise<void> {
         id,
       ]);
       if (claimed.length === 0) return;
+      if (applied.size > 0) onUpgrade(name);
       for (const statement of splitStatements(script)) await tx.query(statement);
     });
   }
