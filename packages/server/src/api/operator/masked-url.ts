@@ -14,8 +14,9 @@ export function maskedUrl(url: string): string {
 }
 
 const maxShort = 7;
-/** Words, capitalised or not, each with a small number at most: `events-acceptor-service`, `tenant_12`, `hooks.php`. */
-const words = /^[A-Za-z]?[a-z]{1,19}\d{0,3}([-_.]([A-Za-z]?[a-z]{1,19}\d{0,3}|\d{1,3}))*$/;
+/** Words, capitalised or not, each with a small number at most: `events-acceptor-service`, `tenant_12`, `hooks.php`. A tenant
+ * chose the text: every character has one way to be read, or a failing end would be looked for in 2^words ways. */
+const words = /^([A-Z][a-z]{1,19}|[a-z]{1,20})\d{0,3}([-_.](([A-Z][a-z]{1,19}|[a-z]{1,20})\d{0,3}|\d{1,3}))*$/;
 
 function isPlain(segment: string): boolean {
   return segment.length <= maxShort || words.test(segment);
