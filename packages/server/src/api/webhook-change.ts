@@ -6,29 +6,41 @@
 import type { Database } from '../store/database.ts';
 import type { Signals, WebhookHint } from '../store/signals.ts';
 
-const patienceMs = 500;
+const defaultPatienceMs = 500;
 
+interface Change {
+  readonly database: Database;
+  readonly signals: Signals;
+  readonly patienceMs?: number;
+}
+
+/** Never rejects: what was committed is not to be called failed. */
 export async function followChange(
-  { database, signals }: { readonly database: Database; readonly signals: Signals },
-  changed: readonly Pick<WebhookHint, 'partition' | 'webhookId'>[],
+  { database, signals, patienceMs = defaultPatienceMs }: Change,
+  changed: readonly WebhookHint[],
 ): Promise<void> {
   if (changed.length === 0) return;
-  const waiting = new Set(changed.map(({ webhookId }) => webhookId));
+  /** The number of the change that each is waited for with. */
+  const waiting = new Map<string, number>();
   let end = (): void => {};
   const ended = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const forget = signals.onWebhookFollowed((webhookId) => {
+  const arrived = (webhookId: string): void => {
     if (waiting.delete(webhookId) && waiting.size === 0) end();
+  };
+  const forget = signals.onWebhookFollowed((webhookId, change) => {
+    if (change >= (waiting.get(webhookId) ?? Number.POSITIVE_INFINITY)) arrived(webhookId);
   });
   const timer = setTimeout(end, patienceMs);
   try {
-    for (const hint of changed) signals.webhookChanged(hint);
+    for (const hint of changed) waiting.set(hint.webhookId, signals.webhookChanged(hint));
+    // Without an answer of the database nobody knows who runs them: all are waited for.
     const owned = await ownedPartitions(
       database,
       changed.map(({ partition }) => partition),
-    );
-    for (const { partition, webhookId } of changed) if (!owned.has(partition)) waiting.delete(webhookId);
+    ).catch(() => undefined);
+    for (const { partition, webhookId } of changed) if (owned?.has(partition) === false) arrived(webhookId);
     if (waiting.size > 0) await ended;
   } finally {
     clearTimeout(timer);

@@ -163,7 +163,7 @@ for (const { name, skip, open } of databases) {
                  cursor = coalesce(cursor, (select checkpoint from partitions where id = partition)) where id = $1`,
           [webhook],
         );
-        await followChange({ database, signals }, [{ partition: 0, webhookId: webhook }]);
+        await followChange({ database, signals, patienceMs: 60_000 }, [{ partition: 0, webhookId: webhook }]);
         const count = receiver.packages.length;
         expect(count).toBeLessThan(1_000);
         // A whole delay of somebody else: time for hundreds.

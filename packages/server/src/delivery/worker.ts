@@ -72,9 +72,9 @@ export class Worker {
     const { signals } = this.#options;
     this.#unsubscribe.push(
       signals.onAppended((partition, stored) => this.#partitions.get(partition)?.wake(stored?.upTo, stored)),
-      signals.onWebhookChanged((hint) => {
-        const reloaded = this.#partitions.get(hint.partition)?.reload(hint.webhookId);
-        void reloaded?.then((isRead) => isRead && signals.webhookFollowed(hint));
+      signals.onWebhookChanged((change) => {
+        const reloaded = this.#partitions.get(change.partition)?.reload(change.webhookId);
+        void reloaded?.then((isRead) => isRead && signals.webhookFollowed(change));
       }),
       signals.onReconnected(() => void this.#compare().catch(this.#report)),
     );

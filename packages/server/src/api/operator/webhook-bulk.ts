@@ -103,7 +103,10 @@ export function webhookBulkRoutes(deps: ApiDependencies): Route[] {
         for (const id of new Set(ids)) {
           const row = await act(action, id, actor);
           if (!row) continue;
-          done.push({ partition: row.partition, webhookId: id });
+          const hint = { partition: row.partition, webhookId: id };
+          // At once: what comes after it takes time, and may fail.
+          deps.signals.webhookChanged(hint);
+          done.push(hint);
         }
         await followChange(deps, done);
         return {
