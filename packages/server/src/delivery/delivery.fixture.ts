@@ -14,7 +14,7 @@ import { createSignals } from '../store/signals.ts';
 import { createTargetPolicy } from '../targets/target-policy.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { createLedger } from './ledger.ts';
-import { createSender } from './sender.ts';
+import { createSender, type SenderOptions } from './sender.ts';
 import { Worker } from './worker.ts';
 
 export interface ReceivedPackage {
@@ -115,8 +115,8 @@ export async function startDelivery(
   const keys = createServiceKeys({ database });
   const policy = createTargetPolicy({ insecure: 'loopback' });
 
-  function newWorker(clock: Clock = systemClock) {
-    const sender = createSender({ policy, keys });
+  function newWorker(clock: Clock = systemClock, senderOptions: Pick<SenderOptions, 'maxConnectionsPerOrigin'> = {}) {
+    const sender = createSender({ policy, keys, ...senderOptions });
     const worker = new Worker({
       database,
       log,
@@ -130,6 +130,7 @@ export async function startDelivery(
     });
     return {
       worker,
+      queued: () => sender.stats().queued,
       async stop(graceMs = 2_000) {
         await worker.stop(graceMs);
         await sender.close();

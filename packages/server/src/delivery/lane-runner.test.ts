@@ -2,6 +2,7 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { followChange } from '../api/webhook-change.ts';
 import type { Database } from '../store/database.ts';
 import { openPglite } from '../store/pglite.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -99,6 +100,38 @@ describe('a lane', () => {
     expect(receiver.packages).toHaveLength(1);
     await running.stop();
     await receiver.close();
+    expect(delivery.errors).toEqual([]);
+  });
+
+  it('sends to its new URL what waited for a turn when the URL changed', async () => {
+    // The URL was read before the turn came, many seconds before: the old endpoint got a package after the change was answered.
+    const [busy, moved] = [await startReceiver(), await startReceiver()];
+    let release = (): void => {};
+    const gate = new Promise<number>((resolve) => {
+      release = () => resolve(200);
+    });
+    busy.answer = () => gate;
+    const [first, second] = [await delivery.tenant(), await delivery.tenant()];
+    await delivery.webhook(first, busy.url);
+    const webhook = await delivery.webhook(second, busy.url);
+    const running = delivery.newWorker(systemClock, { maxConnectionsPerOrigin: 1 });
+    await running.worker.start();
+    await delivery.publish(first, ['A.A']);
+    await busy.until(() => busy.packages.length === 1);
+    const ids = await delivery.publish(second, ['A.A']);
+    await expect.poll(running.queued, { timeout: 10_000 }).toBe(1);
+
+    await delivery.change(webhook, `url = '${moved.url}'`);
+    await followChange({ database, signals: delivery.signals, patienceMs: 60_000 }, [
+      { partition: 0, webhookId: webhook },
+    ]);
+    release();
+    await moved.until(() => moved.delivered().length === 1);
+    expect(moved.delivered()).toEqual(ids);
+    expect(busy.packages).toHaveLength(1);
+    await running.stop();
+    await busy.close();
+    await moved.close();
     expect(delivery.errors).toEqual([]);
   });
 });

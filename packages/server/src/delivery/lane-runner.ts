@@ -319,7 +319,8 @@ export class LaneRunner {
     // As it is at this moment: a PATCH applies to the next attempt.
     const { url } = this.#lane.config;
     const mayPost = (): boolean => {
-      const may = this.#around.leaseHeld() && this.enabled;
+      // Its turn may have come long after its URL was read: a new one is followed from the next look on.
+      const may = this.#around.leaseHeld() && this.enabled && this.#lane.config.url === url;
       posted ||= may;
       return may;
     };
