@@ -24,7 +24,7 @@ const stopping = new AbortController();
 beforeAll(async () => {
   api = await startApi({
     now: () => nowMs,
-    acceptor: { holdMs: 0, maxQueued: 5, maxQueuedBytes: 20_000, bodyTimeMs: 3_000, stopping: stopping.signal },
+    acceptor: { holdMs: 0, maxQueued: 5, maxQueuedBytes: 20_000, bodyTimeMs: 10_000, stopping: stopping.signal },
   });
 });
 beforeEach(async () => {
@@ -83,7 +83,7 @@ describe('deliveries that arrive slowly', () => {
       over += 1;
       return text;
     });
-    await expect.poll(() => over, { timeout: 2_900 }).toBe(24);
+    await expect.poll(() => over, { timeout: 9_000 }).toBe(24);
     // Their own tenant waits, at each of its endpoints.
     for (const endpoint of [one, three]) {
       const refused = await deliver(endpoint, '{}');

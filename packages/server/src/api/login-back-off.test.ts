@@ -41,6 +41,19 @@ describe('the login back-off', () => {
     expect(backOff.waitSeconds('a')).toBe(1);
   });
 
+  it('starts no wait for a try that was taken back', () => {
+    let nowMs = 0;
+    const backOff = createLoginBackOff({ freeTries: 1, now: () => nowMs });
+    for (let failure = 0; failure < 20; failure += 1) backOff.tried('a');
+    nowMs = 60_000;
+    expect(backOff.waitSeconds('a')).toBeUndefined();
+    backOff.tried('a');
+    backOff.takeBack('a');
+    expect(backOff.waitSeconds('a')).toBeUndefined();
+    backOff.tried('a');
+    expect(backOff.waitSeconds('a')).toBe(60);
+  });
+
   it('forgets the id whose failure is longest ago when it is full, and none when switched off', () => {
     const backOff = createLoginBackOff({ freeTries: 1, now: () => 0, maxEntries: 2 });
     for (const id of ['a', 'b', 'c']) backOff.tried(id);

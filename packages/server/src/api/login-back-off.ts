@@ -8,7 +8,7 @@ export interface LoginBackOff {
   waitSeconds(clientId: string): number | undefined;
   /** Before the secret is looked at: it counts as a wrong one until `succeeded`. */
   tried(clientId: string): void;
-  /** The last try was not made. */
+  /** The last try was not made: it neither counts nor starts a wait. */
   takeBack(clientId: string): void;
   succeeded(clientId: string): void;
 }
@@ -25,7 +25,7 @@ export function createLoginBackOff(options: {
   readonly maxEntries?: number;
 }): LoginBackOff {
   const { freeTries, now, maxEntries = 10_000 } = options;
-  const failures = new Map<string, { count: number; atMs: number }>();
+  const failures = new Map<string, { count: number; atMs: number; readonly beforeMs: number }>();
 
   function recent(clientId: string): { readonly count: number; readonly atMs: number } | undefined {
     const entry = failures.get(clientId);
@@ -41,16 +41,18 @@ export function createLoginBackOff(options: {
       return leftMs > 0 ? Math.ceil(leftMs / 1_000) : undefined;
     },
     tried(clientId) {
-      const count = (recent(clientId)?.count ?? 0) + 1;
+      const { count, atMs: beforeMs } = recent(clientId) ?? { count: 0, atMs: Number.NEGATIVE_INFINITY };
       failures.delete(clientId);
-      failures.set(clientId, { count, atMs: now() });
+      failures.set(clientId, { count: count + 1, atMs: now(), beforeMs });
       if (failures.size <= maxEntries) return;
       const [oldest] = failures.keys();
       if (oldest !== undefined) failures.delete(oldest);
     },
     takeBack(clientId) {
       const entry = failures.get(clientId);
-      if (entry) entry.count = Math.max(0, entry.count - 1);
+      if (entry === undefined) return;
+      entry.count = Math.max(0, entry.count - 1);
+      entry.atMs = entry.beforeMs;
     },
     succeeded: (clientId) => void failures.delete(clientId),
   };

@@ -121,6 +121,14 @@ describe('retention', () => {
     expect(await sweepOwnRows({ database, keep: 100 }, 'audit', signal)).toBe(0);
   });
 
+  it('takes what was left of a tenant that writes no more, when a process starts', async () => {
+    const quiet = uuidv4();
+    await auditRows(`tenant:${quiet}`, quiet, 150, '1 day');
+    expect(await sweepOwnRows({ database, keep: 100 }, 'audit', signal)).toBe(0);
+    expect(await sweepOwnRows({ database, keep: 100, ofWhom: 'all' }, 'audit', signal)).toBeGreaterThanOrEqual(50);
+    expect(await auditLeft(`tenant:${quiet}`)).toEqual([{ n: 100, oldest: 100 }]);
+  });
+
   it('leaves a tenant the newest of its test deliveries, and takes no deliveries', async () => {
     const [busy, calm] = [uuidv4(), uuidv4()];
     await attemptRows('test', busy, 1_300, '1 second');

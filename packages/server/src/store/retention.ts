@@ -23,7 +23,7 @@ const breathMs = 50;
 const roundMs = 60_000;
 /** Of the audit trail, and of test deliveries, by calls of one tenant. */
 const rowsOfTenant = 10_000;
-/** Some rounds: one that failed is made up for. */
+/** Some rounds: one that failed is made up for. The first round of a process looks at everybody. */
 const latelyMinutes = 10;
 
 /** Until the signal aborts. */
@@ -32,10 +32,13 @@ export async function retain(options: RetentionOptions, signal: AbortSignal): Pr
     for (const partition of options.partitions()) await sweepEvents(options, partition, signal);
     await sweepAttempts(options, signal);
   };
+  let isFirst = true;
   const calls = async () => {
     await sweepAudit(options, signal);
-    await sweepOwnRows(options, 'audit', signal);
-    await sweepOwnRows(options, 'attempts', signal);
+    const ofWhom = isFirst ? 'all' : 'lately';
+    await sweepOwnRows({ ...options, ofWhom }, 'audit', signal);
+    await sweepOwnRows({ ...options, ofWhom }, 'attempts', signal);
+    isFirst = false;
   };
   // Apart: a long log must not keep a busy tenant's rows from going.
   await Promise.all([inRounds(log, options, signal), inRounds(calls, options, signal)]);
@@ -120,21 +123,28 @@ export async function sweepAudit(
   );
 }
 
-/** What a tenant's own calls write. What operators did to it, and deliveries, count for nothing here. */
+/** What a tenant's own calls write, and test deliveries, whoever asked for them. Other deliveries, and what operators did, stay. */
 const ownRows = {
   audit: { at: 'at', own: `actor like 'tenant:%' and client_id is not null` },
   attempts: { at: 'started_at', own: `kind = 'test'` },
 } as const;
 
+interface OwnRowsOptions extends Pick<RetentionOptions, 'database'> {
+  readonly keep?: number;
+  /** Of those who wrote lately, unless told. */
+  readonly ofWhom?: 'all' | 'lately';
+}
+
 /** Leaves each tenant the newest of its own rows. */
 export async function sweepOwnRows(
-  { database, keep = rowsOfTenant }: Pick<RetentionOptions, 'database'> & { readonly keep?: number },
+  { database, keep = rowsOfTenant, ofWhom = 'lately' }: OwnRowsOptions,
   table: keyof typeof ownRows,
   signal: AbortSignal,
 ): Promise<number> {
   const { at, own } = ownRows[table];
+  const lately = ofWhom === 'all' ? '' : `${at} > now() - ${latelyMinutes} * interval '1 minute' and`;
   const tenants = await database.query<{ client_id: string }>(
-    `select distinct client_id from ${table} where ${at} > now() - ${latelyMinutes} * interval '1 minute' and ${own}`,
+    `select distinct client_id from ${table} where ${lately} ${own}`,
   );
   let deleted = 0;
   for (const { client_id } of tenants) {
