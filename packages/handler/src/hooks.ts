@@ -15,7 +15,10 @@ export interface Hooks {
     readonly bytes: number;
     readonly keyId: string;
   }): void;
-  /** Stored events were known already: of an inbox that finds out when it takes packages apart, as PostgreSQL's does. */
+  /**
+   * Stored events were known already: of an inbox that finds out when it takes packages apart, as PostgreSQL's does. Told in the
+   * process that did; what `list` or the CLI took apart in one that claims nothing is not told.
+   */
   onDuplicates?(fact: { readonly count: number }): void;
   /** A request was refused. `cause` is set when the fault is on this side. */
   onRejected?(fact: {

@@ -10,6 +10,7 @@
 // event goes back to the inbox, and nothing of it keeps the process.
 //
 // A wake during a claim makes the pump claim once more, so that nothing stored meanwhile is overlooked.
+import { setMaxListeners } from 'node:events';
 import type { WebhookEvent } from '@bellhop/events';
 import type { RetryPolicy } from './back-off.ts';
 import { ParkError } from './back-off.ts';
@@ -63,8 +64,8 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
   let renewing: NodeJS.Timeout | undefined;
   let sweepDueAt = Number.NEGATIVE_INFINITY;
   const drains = new Set<Drain>();
-  let abort = new AbortController();
-  let abandon = new AbortController();
+  let abort = newAbort();
+  let abandon = newAbort();
   let isOrderTold = false;
   let isStarted = false;
   let pumping: Promise<void> | undefined;
@@ -247,7 +248,14 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
     await Promise.allSettled(running);
   }
 
+  /** What a stop ended is not to end what runs after it. */
+  function renewSignals(): void {
+    if (abort.signal.aborted) abort = newAbort();
+    if (abandon.signal.aborted) abandon = newAbort();
+  }
+
   function drain(): Promise<void> {
+    renewSignals();
     return new Promise((resolve, reject) => {
       drains.add({ resolve, reject });
       wake();
@@ -261,14 +269,14 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
     start() {
       if (isStarted) return;
       isStarted = true;
-      if (abort.signal.aborted) abort = new AbortController();
-      if (abandon.signal.aborted) abandon = new AbortController();
+      renewSignals();
       unsubscribe = inbox.subscribe?.(wake);
       wake();
     },
 
     async stop(drainMs) {
       const wasStarted = isStarted;
+      const [ownAbort, ownAbandon] = [abort, abandon];
       isStarted = false;
       unsubscribe?.();
       clearTimeout(timer);
@@ -277,13 +285,20 @@ export function createProcessor<Tx>(options: ProcessorOptions<Tx>): Processor {
       const inTime = await within(drainMs, rest);
       endDrains((waiting) => waiting.reject(new Error('The handler was stopped before its inbox was drained')));
       if (inTime) return;
-      abort.abort(new Error('The handler is stopping'));
+      ownAbort.abort(new Error('The handler is stopping'));
       if (await within(abortGraceMs, Promise.allSettled(running))) return;
-      abandon.abort();
+      ownAbandon.abort();
       await within(abortGraceMs, Promise.allSettled(running));
       endRenewing();
     },
   };
+}
+
+/** Every running listener may listen to it: beyond ten, Node would warn of a leak. */
+function newAbort(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 /** What the work gives, or a rejection when the signal comes first. */

@@ -4,9 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { FreshDatabase } from '../../../test/support/postgres.ts';
 import { freshDatabase, needsPostgres, postgresUrl } from '../../../test/support/postgres.ts';
+import { messageOf } from './hooks.ts';
 import { entry } from './inbox/inbox.contract.ts';
 import { postgresInbox } from './inbox/postgres.ts';
 import { sqliteInbox } from './inbox/sqlite.ts';
@@ -69,6 +71,66 @@ describe('a stop that a listener does not follow', () => {
       expect(told).toEqual([]);
     });
 
+    it('does not wait for a listener that hangs in a statement: its lease gives the event back', async () => {
+      // Broke: giving it back waited for the row, which the hanging statement keeps.
+      const pool = new pg.Pool({ connectionString: database?.url });
+      const inbox = postgresInbox(pool, { table: 'hanging' });
+      await inbox.migrate();
+      const told: unknown[] = [];
+      const hooks: Hooks = { onInboxError: ({ operation, error }) => void told.push([operation, messageOf(error)]) };
+      const lock = new pg.Client({ connectionString: database?.url });
+      await lock.connect();
+      await lock.query('select pg_advisory_lock(1)');
+      const handler = createHandler({ keys, inbox, hooks }).on('*', async (_event, { tx }) => {
+        await tx.query('select pg_advisory_lock(1)');
+      });
+      await inbox.store([entry('hangs', 'k')]);
+      await handler.start();
+      const waits = `select count(*)::integer as n from pg_stat_activity where wait_event_type = 'Lock' and wait_event = 'advisory'`;
+      await expect.poll(async () => (await lock.query(waits)).rows).toEqual([{ n: 1 }]);
+      await handler.stop({ drainMs: 0 });
+      await expect.poll(() => told).toEqual([['release', expect.stringContaining('lock timeout')]]);
+      await pool.end();
+      await lock.end();
+    });
+
+    it('lets nothing through the transaction of postgres.js once it is over', async () => {
+      // Broke: an abandoned listener wrote on, in its own transactions or in those of others.
+      const sql = postgres(database?.url ?? '', { max: 3, onnotice: () => undefined });
+      const inbox = postgresInbox(sql, { table: 'over' });
+      await inbox.migrate();
+      await sql`create table effects (id text)`;
+      await inbox.store([entry('late', 'k')]);
+      let wake = (): void => undefined;
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      let isRunning = false;
+      const ended: unknown[] = [];
+      const handler = createHandler({ keys, inbox }).on('*', async (_event, { tx }) => {
+        await tx.savepoint(async (nested) => {
+          await nested`insert into effects values ('in time')`;
+          isRunning = true;
+          await woken;
+          for (const late of [tx, nested]) {
+            await Promise.resolve()
+              .then(() => late`insert into effects values ('late')`)
+              .catch((error: unknown) => ended.push(messageOf(error)));
+            await Promise.resolve()
+              .then(() => late.unsafe(`insert into effects values ('late')`))
+              .catch((error: unknown) => ended.push(messageOf(error)));
+          }
+        });
+      });
+      await handler.start();
+      await expect.poll(() => isRunning).toBe(true);
+      await handler.stop({ drainMs: 0 });
+      wake();
+      await expect.poll(() => ended).toEqual(Array.from({ length: 4 }, () => expect.stringContaining('is over')));
+      expect(await sql`select id from effects`).toEqual([]);
+      await sql.end();
+    });
+
     it('says why the connection of a listener went', async () => {
       const pool = new pg.Pool({ connectionString: database?.url });
       const inbox = postgresInbox(pool, { table: 'reasons' });
@@ -77,7 +139,8 @@ describe('a stop that a listener does not follow', () => {
       const [job] = (await inbox.claim({ limit: 1, now: new Date() })).jobs;
       if (job === undefined) throw new Error('nothing was claimed');
       const broken = inbox.complete(job, async (tx) => {
-        const gone = once(tx, 'end');
+        // Not `once`, which the error itself would reject.
+        const gone = new Promise((resolve) => tx.once('end', resolve));
         await tx.query('set local idle_in_transaction_session_timeout = 10');
         await gone;
         await tx.query('select 1');
@@ -104,6 +167,27 @@ describe('a stop that a listener does not follow', () => {
       await admin.end();
       await pool.end();
     });
+  });
+});
+
+describe('a drain after a stop that left a listener behind', () => {
+  it('runs what is left once', async () => {
+    // Broke: the signals of the stop were still set, so the event was claimed and given back without end.
+    const inbox = memoryInbox();
+    await inbox.store([entry('a', 'k')]);
+    let runs = 0;
+    const handler = createHandler({ keys, inbox }).on('*', (_event, { signal }) => {
+      runs += 1;
+      if (runs === 1) return never();
+      expect(signal.aborted).toBe(false);
+      return;
+    });
+    await handler.start();
+    await expect.poll(() => runs).toBe(1);
+    await handler.stop({ drainMs: 0 });
+    await handler.drain();
+    expect(runs).toBe(2);
+    expect(await inbox.stats(new Date())).toMatchObject({ waiting: 0, running: 0 });
   });
 });
 

@@ -116,7 +116,8 @@ function fromPgPool(pool: PgPoolLike): PostgresDriver {
       let broken: Error | undefined;
       // A connection that breaks while the listener does something else has no query to reject; unheard it ends the process.
       const onError = (error: Error): void => {
-        broken = error;
+        // The first says why; after it comes that the connection is gone.
+        broken ??= error;
       };
       client.on('error', onError);
       try {
@@ -160,12 +161,53 @@ function fromPostgresJs(sql: PostgresJsLike): PostgresDriver {
       // Its own result type unwraps lists of promises; the value goes past it.
       let result: { readonly value: T } | undefined;
       await sql.begin('isolation level read committed', async (tx) => {
-        result = { value: await work(on(tx), tx) };
+        let isOver = false;
+        try {
+          result = {
+            value: await work(
+              on(tx),
+              whileOpen(tx, () => isOver),
+            ),
+          };
+        } finally {
+          isOver = true;
+        }
       });
       if (result === undefined) throw new Error('The transaction ended without having run');
       return result.value;
     },
   };
+}
+
+/**
+ * postgres.js goes on sending what is written through a transaction that is over, on its connection, which by then serves
+ * somebody else. What it makes of a savepoint is a transaction too.
+ */
+function whileOpen<T extends object>(tx: T, isOver: () => boolean): T {
+  const check = (): void => {
+    if (isOver()) throw new Error('This transaction is over: await all that the listener does with it');
+  };
+  return new Proxy(tx, {
+    apply(target, self, values) {
+      check();
+      return Reflect.apply(target as (...values: unknown[]) => unknown, self, values);
+    },
+    get(target, name) {
+      check();
+      const value: unknown = Reflect.get(target, name);
+      if (name !== 'savepoint' || typeof value !== 'function') return value;
+      return (...values: unknown[]) =>
+        Reflect.apply(
+          value,
+          target,
+          values.map((each) =>
+            typeof each === 'function'
+              ? (inner: object) => Reflect.apply(each, undefined, [whileOpen(inner, isOver)])
+              : each,
+          ),
+        );
+    },
+  });
 }
 
 function fromPglite(pglite: PgliteLike): PostgresDriver {

@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
 import type { FreshDatabase } from '../../../../test/support/postgres.ts';
 import { freshDatabase, needsPostgres, postgresUrl } from '../../../../test/support/postgres.ts';
 import { createHandler } from '../create-handler.ts';
+import { metricHooks } from '../metrics.ts';
 import { durableContract } from './durable.contract.ts';
 import { entry, inboxContract } from './inbox.contract.ts';
-import { metricHooks } from '../metrics.ts';
 import type { Inbox, InboxEvent, Job } from './inbox.ts';
 import type { PostgresHandle, PostgresInbox, PostgresInboxOptions, TransactionOf } from './postgres.ts';
 import { postgresInbox, postgresInboxSchema } from './postgres.ts';
@@ -66,6 +66,67 @@ describe('the inbox on PGlite', () => {
     await inbox.migrate();
     await inbox.migrate();
     expect(await inbox.store([entry('a')])).toEqual({ stored: 1, duplicates: 0 });
+  });
+
+  it('shares no packages with an inbox of the same name in another schema of the search path', async () => {
+    // Broke: the look for the table found the other one, so packages of one service were processed by another.
+    const own = await PGlite.create();
+    const [one, other] = [postgresInbox(own), postgresInbox(own)];
+    await one.migrate();
+    await own.exec('create schema first; set search_path = first, public');
+    await other.migrate();
+    await other.store([entry('mine')]);
+    await own.exec('set search_path = public');
+    expect((await one.list({})).items).toEqual([]);
+    await own.close();
+  });
+
+  it('goes on with what are rows already while the table refuses what comes', async () => {
+    // Broke: the refused row undid the whole claim, so that nothing at all was processed.
+    const table = await freshTable(handle());
+    const inbox = postgresInbox(handle(), { table });
+    await inbox.store([entry('good', 'k'), entry('next', 'k')]);
+    const [first] = (await inbox.claim({ limit: 1, now: new Date() })).jobs;
+    if (first === undefined) throw new Error('nothing was claimed');
+    await handle().query(`alter table ${table} add constraint refusing check (id <> 'bad')`);
+    await inbox.store([entry('bad')]);
+    await inbox.complete(first, async () => 'done');
+    const { jobs } = await inbox.claim({ limit: 5, now: new Date() });
+    expect(jobs.map(({ event }) => event.id)).toEqual(['next']);
+    await expect(inbox.claim({ limit: 5, now: new Date() })).rejects.toThrow('refusing');
+    expect((await inbox.list({ states: ['running'] })).items).toHaveLength(1);
+    await handle().query(`alter table ${table} drop constraint refusing`);
+    expect((await inbox.claim({ limit: 5, now: new Date() })).jobs.map(({ event }) => event.id)).toEqual(['bad']);
+  });
+
+  it('makes no more rows than a question needs, and counts what waits in packages', async () => {
+    const table = await freshTable(handle());
+    const inbox = postgresInbox(handle(), { table });
+    const failed = await claimOne(inbox, 'head', 'k');
+    await inbox.fail(failed, { error: 'no', retryAt: new Date(Date.now() + 60_000) });
+    for (const name of ['k', 'l', 'm']) await inbox.store(packageOf(name, 600).map((each) => ({ ...each, key: 'k' })));
+    expect((await inbox.list({ states: ['parked'] })).items).toEqual([]);
+    expect(await inbox.blockedKeys(5)).toMatchObject([{ key: 'k', waiting: 1_800 }]);
+    expect(await inbox.retry({ ids: ['head'] }, new Date(), { dryRun: true })).toEqual({ count: 1 });
+    expect((await contents(table)).whole).toBe(3);
+    expect((await inbox.list({ limit: 10 })).items.map(({ event }) => event.id).slice(0, 2)).toEqual(['head', 'k0']);
+    expect((await contents(table)).whole).toBe(2);
+    expect((await inbox.list({ limit: 5_000 })).items).toHaveLength(1_801);
+  });
+
+  it('forgets no id that a package may bring again which is still whole', async () => {
+    const table = await freshTable(handle());
+    const inbox = postgresInbox(handle(), { table, retentionMs: 1 });
+    await inbox.complete(await claimOne(inbox, 'a'), async () => 'done');
+    const long = new Date(Date.now() + 60_000);
+    await inbox.store([entry('a')]);
+    await inbox.sweep?.(long);
+    expect((await inbox.claim({ limit: 1, now: long })).jobs).toEqual([]);
+    await inbox.store([entry('a')]);
+    expect(await inbox.purge(long, {})).toEqual({ count: 1 });
+    expect((await inbox.claim({ limit: 1, now: long })).jobs).toEqual([]);
+    await inbox.store([entry('a')]);
+    expect((await inbox.claim({ limit: 1, now: long })).jobs).toHaveLength(1);
   });
 
   /** How many packages are kept whole, and what is in the inbox in the order of storing. */

@@ -83,24 +83,24 @@ function statements({ inbox, packages, nonces, marks, sequence }: Tables): strin
   closed_at bigint,               -- done, ignored, skipped
   note text                       -- last failure, or why it was skipped
 )`,
-    // The storage is set once: it takes a lock that would wait for every reader, such as a backup, at each start.
+    // The storage is set once: it takes a lock that would wait for every reader, such as a backup, at each start. Whether the
+    // table is there is known by making it: a look would find one of the same name in another schema of the search path.
     `do $$ begin
-  if to_regclass('${packages}') is null then
-    create table ${packages} (
-      seq bigint primary key,         -- order of storing
-      count integer not null,         -- of events
-      received_at bigint not null,    -- of the oldest, milliseconds since 1970
-      ids text not null,              -- this and the others: a line for each event
-      keys text not null,
-      types text not null,
-      events text not null,
-      times text not null
-    );
-    -- Kept for moments: compressing it would cost more than all the rest.
-    alter table ${packages} alter column ids set storage external, alter column keys set storage external,
-      alter column types set storage external, alter column events set storage external,
-      alter column times set storage external;
-  end if;
+  create table ${packages} (
+    seq bigint primary key,         -- order of storing
+    count integer not null,         -- of events
+    received_at bigint not null,    -- of the oldest, milliseconds since 1970
+    ids text not null,              -- this and the others: a line for each event
+    keys text not null,
+    types text not null,
+    events text not null,
+    times text not null
+  );
+  -- Kept for moments: compressing it would cost more than all the rest.
+  alter table ${packages} alter column ids set storage external, alter column keys set storage external,
+    alter column types set storage external, alter column events set storage external,
+    alter column times set storage external;
+exception when duplicate_table then null;
 end $$`,
     `create index if not exists ${name}_due on ${inbox} (due_at, seq) where state in ('waiting', 'running', 'retrying')`,
     `create index if not exists ${name}_key on ${inbox} (key, seq) where closed_at is null`,
@@ -150,7 +150,7 @@ function postgresDialect(database: Queries, { inbox, packages: whole, nonces, se
          values (nextval('${sequence}'), $1, $2, $3, $4, $5, $6, $7)`,
         [
           rows.length,
-          Math.min(...rows.map(({ receivedAtMs }) => receivedAtMs)),
+          rows.reduce((oldestMs, { receivedAtMs }) => Math.min(oldestMs, receivedAtMs), Number.POSITIVE_INFINITY),
           lines(({ id }) => id),
           lines(({ key }) => key ?? '\u0001'),
           lines(({ type }) => type),

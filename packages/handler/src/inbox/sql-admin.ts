@@ -11,8 +11,8 @@ type Admin = Pick<Inbox<unknown>, 'stats' | 'list' | 'blockedKeys' | 'retry' | '
 interface Surroundings {
   readonly now: () => number;
   readonly wakeNext: (queries: Queries, key: unknown) => Promise<void>;
-  /** Before anything that looks at rows which are not closed. */
-  readonly unpackAll: () => Promise<void>;
+  /** Makes rows of the packages that are there now. */
+  readonly unpackUntil: (isEnough: () => Promise<boolean> | boolean) => Promise<void>;
 }
 
 /** Rows changed by one statement; the locks of all of them are held until the end. */
@@ -23,7 +23,7 @@ export function sqlAdmin(
   database: SqlDatabase<unknown>,
   dialect: Dialect,
   { inbox: table, packages }: Tables,
-  { now, wakeNext, unpackAll }: Surroundings,
+  { now, wakeNext, unpackUntil }: Surroundings,
 ): Admin {
   const whole =
     dialect.unpack === undefined
@@ -56,6 +56,16 @@ export function sqlAdmin(
     }
   }
 
+  async function waitingInPackages(keys: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    if (dialect.unpack === undefined || keys.length === 0) return new Map();
+    const rows = await database.query(
+      `select line, count(*) from ${packages}, unnest(string_to_array(keys, E'\\n')) as line
+       where line in (${placeholders(keys.length, 0)}) group by line`,
+      keys,
+    );
+    return new Map(rows.map(([key, count]) => [String(key), Number(count)]));
+  }
+
   return {
     async stats(at) {
       const rows = await database.query(
@@ -78,7 +88,6 @@ export function sqlAdmin(
     async list({ states, limit = 100, after, ...filter }) {
       const { text, values } = where(filter);
       const from = after === undefined ? undefined : positionOf(after);
-      await unpackAll();
       const terms = [text];
       if (states !== undefined) {
         const names = states.flatMap((state) => (state === 'waiting' ? ['waiting', 'behind'] : [state]));
@@ -89,18 +98,23 @@ export function sqlAdmin(
         values.push(from);
         terms.push(`seq > $${values.length}`);
       }
-      const rows = await database.query(
-        `select event, key, state, received_at, attempts, note, due_at, seq from ${table}
-         where ${terms.join(' and ')} order by seq limit ${limit + 1}`,
-        values,
-      );
+      const read = () =>
+        database.query(
+          `select event, key, state, received_at, attempts, note, due_at, seq from ${table}
+           where ${terms.join(' and ')} order by seq limit ${limit + 1}`,
+          values,
+        );
+      // What is whole yet waits, behind all rows: only a page that is not full may want some of it.
+      if (states === undefined || states.includes('waiting')) {
+        await unpackUntil(async () => (await read()).length > limit);
+      }
+      const rows = await read();
       const items = rows.slice(0, limit).map(itemOf);
       const last = rows[limit - 1];
       return rows.length > limit && last !== undefined ? { items, after: String(last[7]) } : { items };
     },
 
     async blockedKeys(limit) {
-      await unpackAll();
       const rows = await database.query(
         `select b.key, b.id, b.type, b.note, b.attempts, b.failed_at, b.due_at,
            (select count(*) from ${table} w where w.key = b.key and w.closed_at is null
@@ -110,6 +124,7 @@ export function sqlAdmin(
            and b.state in ('retrying', 'running')
          order by b.failed_at, b.seq limit ${limit}`,
       );
+      const more = await waitingInPackages(rows.map(([key]) => String(key)));
       return rows.map(([key, id, type, note, attempts, failedAt, dueAt, waiting]) => ({
         key: String(key),
         id: String(id),
@@ -118,13 +133,14 @@ export function sqlAdmin(
         attempts: Number(attempts),
         blockedSince: new Date(Number(failedAt)),
         retryAt: new Date(Number(dueAt)),
-        waiting: Number(waiting),
+        waiting: Number(waiting) + (more.get(String(key)) ?? 0),
       }));
     },
 
     async retry(filter, at, { dryRun = false }) {
-      await unpackAll();
       if (dryRun) return { count: await count(filter, `state in ('retrying', 'parked')`) };
+      // What is opened again comes behind all that is stored.
+      await unpackUntil(() => false);
       return database.transaction(async (queries) => {
         await dialect.lock(queries, 'change');
         const { text, values } = where(filter);
@@ -137,8 +153,8 @@ export function sqlAdmin(
     },
 
     async replay(filter, _at, { dryRun = false }) {
-      await unpackAll();
       if (dryRun) return { count: await count(filter, closed) };
+      await unpackUntil(() => false);
       return database.transaction(async (queries) => {
         await dialect.lock(queries, 'change');
         return { count: await reopen(queries, filter, closed, 1) };
@@ -146,18 +162,21 @@ export function sqlAdmin(
     },
 
     async skip(id, reason) {
-      await unpackAll();
-      return database.transaction(async (queries) => {
-        await dialect.lock(queries, 'change');
-        const [skipped] = await queries.query(
-          `update ${table} set state = 'skipped', note = $1, closed_at = $2
-           where id = $3 and state in ('waiting', 'behind', 'retrying', 'parked') returning key`,
-          [noteText(reason), now(), columnText(id)],
-        );
-        if (skipped === undefined) return false;
-        await wakeNext(queries, skipped[0]);
-        return true;
-      });
+      const skipRow = () =>
+        database.transaction(async (queries) => {
+          await dialect.lock(queries, 'change');
+          const [skipped] = await queries.query(
+            `update ${table} set state = 'skipped', note = $1, closed_at = $2
+             where id = $3 and state in ('waiting', 'behind', 'retrying', 'parked') returning key`,
+            [noteText(reason), now(), columnText(id)],
+          );
+          if (skipped === undefined) return false;
+          await wakeNext(queries, skipped[0]);
+          return true;
+        });
+      if (await skipRow()) return true;
+      await unpackUntil(() => false);
+      return skipRow();
     },
 
     async purge(doneBefore, { dryRun = false }) {
@@ -166,6 +185,8 @@ export function sqlAdmin(
         const [row] = await database.query(`select count(*) from ${table} where closed_at < $1`, [before]);
         return { count: Number(row?.[0] ?? 0) };
       }
+      // Known ids are known until what was stored meanwhile has been compared with them.
+      await unpackUntil(() => false);
       let purged = 0;
       for (;;) {
         const rows = await database.query(

@@ -34,6 +34,7 @@ const dayMs = 86_400_000;
 /** Rows looked at in one step of a claim: enough to get past a crowd of one key, few enough to be cheap. */
 const candidates = 64;
 const sweepBatch = 500;
+const releaseWaitMs = 500;
 /** Of the packages that are stored together. */
 const maxGroupChars = 1_048_576;
 
@@ -61,18 +62,27 @@ export function sqlInbox<Tx>(
   /** Known ids that were found outside of a claim, to be told by the next one. */
   let untoldDuplicates = 0;
 
-  /** Makes rows of all packages that are there now. */
-  async function unpackAll(): Promise<void> {
+  /** Makes rows of the oldest packages; false when there were none. */
+  async function unpackSome(): Promise<boolean> {
+    if (dialect.unpack === undefined) return false;
+    const { events, duplicates } = await database.transaction(
+      async (queries) => {
+        await dialect.lock(queries, 'claim');
+        return unpack(queries);
+      },
+      { isDurable: false },
+    );
+    untoldDuplicates += duplicates;
+    return events > 0;
+  }
+
+  /** Makes rows of the packages that are there now, until it is enough. */
+  async function unpackUntil(isEnough: () => Promise<boolean> | boolean): Promise<void> {
     if (dialect.unpack === undefined) return;
     const [row] = await database.query(`select count(*) from ${tables.packages}`);
     // Each round takes at least one, and more may come all the time.
     for (let left = Number(row?.[0]); left > 0; left -= 1) {
-      const { events, duplicates } = await database.transaction(async (queries) => {
-        await dialect.lock(queries, 'change');
-        return unpack(queries);
-      });
-      untoldDuplicates += duplicates;
-      if (events === 0) return;
+      if ((await isEnough()) || !(await unpackSome())) return;
     }
   }
 
@@ -155,6 +165,34 @@ export function sqlInbox<Tx>(
     });
   }
 
+  /** A package that is still whole was deduplicated at no time yet: it needs what was known when it came. */
+  async function oldestKnownFor(sweptAt: Date): Promise<number> {
+    if (dialect.unpack === undefined) return sweptAt.getTime();
+    const [oldest] = await database.query(`select received_at from ${tables.packages} order by seq limit 1`);
+    return oldest === undefined ? sweptAt.getTime() : Math.min(sweptAt.getTime(), Number(oldest[0]));
+  }
+
+  /** With rows made of packages where rows are too few. */
+  async function claimOnce(limit: number, nowMs: number, canUnpack: boolean) {
+    // A claim that a power cut undoes is none: nothing waits for the disk while all others wait for the claim.
+    return database.transaction(
+      async (queries) => {
+        await dialect.lock(queries, 'claim');
+        const jobs = await claimRows(queries, limit, nowMs);
+        const unpacked = canUnpack && jobs.length < limit ? await unpack(queries) : { events: 0, duplicates: 0 };
+        if (unpacked.events > 0) jobs.push(...(await claimRows(queries, limit - jobs.length, nowMs)));
+        if (jobs.length > 0) return { jobs, nextDueAt: null, unpacked };
+        const [next] = await queries.query(
+          `select min(due_at) from ${table} where state = 'retrying' and due_at > $1`,
+          [nowMs],
+        );
+        const dueAt = next?.[0] ?? null;
+        return { jobs, nextDueAt: dueAt === null ? null : new Date(Number(dueAt)), unpacked };
+      },
+      { isDurable: false },
+    );
+  }
+
   return {
     durable: true,
     leaseMs,
@@ -166,25 +204,17 @@ export function sqlInbox<Tx>(
     },
 
     async claim({ limit, now: claimedAt }) {
-      const nowMs = claimedAt.getTime();
+      const startedAt = performance.now();
       for (;;) {
-        // A claim that a power cut undoes is none: nothing waits for the disk while all others wait for the claim.
-        const { unpacked, ...result } = await database.transaction(
-          async (queries) => {
-            await dialect.lock(queries, 'claim');
-            const jobs = await claimRows(queries, limit, nowMs);
-            const unpacked = jobs.length < limit ? await unpack(queries) : { events: 0, duplicates: 0 };
-            if (unpacked.events > 0) jobs.push(...(await claimRows(queries, limit - jobs.length, nowMs)));
-            if (jobs.length > 0) return { jobs, nextDueAt: null, unpacked };
-            const [next] = await queries.query(
-              `select min(due_at) from ${table} where state = 'retrying' and due_at > $1`,
-              [nowMs],
-            );
-            const dueAt = next?.[0] ?? null;
-            return { jobs, nextDueAt: dueAt === null ? null : new Date(Number(dueAt)), unpacked };
-          },
-          { isDurable: false },
-        );
+        // What was stored while this waited is due as well.
+        const nowMs = claimedAt.getTime() + Math.floor(performance.now() - startedAt);
+        const { unpacked, ...result } = await claimOnce(limit, nowMs, true).catch(async (error: unknown) => {
+          if (dialect.unpack === undefined) throw error;
+          // A package that the table refuses must not keep what it holds already from being processed.
+          const rows = await claimOnce(limit, nowMs, false);
+          if (rows.jobs.length === 0) throw error;
+          return rows;
+        });
         untoldDuplicates += unpacked.duplicates;
         if (result.jobs.length === 0 && unpacked.events > 0) continue;
         const duplicates = untoldDuplicates;
@@ -227,11 +257,15 @@ export function sqlInbox<Tx>(
     },
 
     async release(job) {
-      await database.query(
-        `update ${table} set state = 'waiting', due_at = received_at, attempts = attempts - 1, lease = null
-         where id = $1 and lease = $2 and state = 'running'`,
-        [columnText(job.event.id), job.lease],
-      );
+      await database.transaction(async (queries) => {
+        // A listener that hangs in a statement keeps its row. Who stops does not wait for it: the end of the lease gives it back.
+        if (dialect.rowLocks) await queries.query(`select set_config('lock_timeout', '${releaseWaitMs}', true)`);
+        await queries.query(
+          `update ${table} set state = 'waiting', due_at = received_at, attempts = attempts - 1, lease = null
+           where id = $1 and lease = $2 and state = 'running'`,
+          [columnText(job.event.id), job.lease],
+        );
+      });
     },
 
     async renew(jobs, renewedAt) {
@@ -248,7 +282,7 @@ export function sqlInbox<Tx>(
     },
 
     async sweep(sweptAt) {
-      const before = sweptAt.getTime() - retentionMs;
+      const before = (await oldestKnownFor(sweptAt)) - retentionMs;
       const swept = await database.query(
         `delete from ${table} where id in (
            select id from ${table} where closed_at < $1 order by closed_at limit ${sweepBatch} ${dialect.skipLocked})
@@ -263,7 +297,7 @@ export function sqlInbox<Tx>(
       return Math.max(swept.length, forgotten.length) === sweepBatch;
     },
 
-    ...sqlAdmin(database, dialect, tables, { now, wakeNext, unpackAll }),
+    ...sqlAdmin(database, dialect, tables, { now, wakeNext, unpackUntil }),
   };
 }
 

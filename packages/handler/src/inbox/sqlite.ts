@@ -1,5 +1,7 @@
 // The inbox in a SQLite file: `@bellhop/handler/sqlite`, on the package `libsql`. WAL with synchronous FULL: what was
-// acknowledged survives a power cut. Several processes of one machine may share the file.
+// acknowledged survives a power cut. Several processes of one machine may share the file; SQLite before 3.51.3, which libsql
+// 0.5 holds, has a rare fault then (https://sqlite.org/wal.html#walresetbug): it wants a commit of one at the very moment in
+// which a checkpoint of another begins.
 //
 // SQLite has one writer at a time. So a listener's transaction begins at the first use of `ctx.tx` and not before: do slow
 // calls first and write at the end, because between the first use and the end of the listener nothing else is written, not
