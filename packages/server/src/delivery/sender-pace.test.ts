@@ -2,8 +2,6 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createPace } from './sender-pace.ts';
 
-const never = new AbortController().signal;
-
 describe('a pace', () => {
   beforeEach(() => {
     vi.useFakeTimers({ now: 0 });
@@ -24,7 +22,7 @@ describe('a pace', () => {
     let number = 0;
     return {
       starts,
-      async ask(line: string, signal = never): Promise<boolean> {
+      async ask(line: string, signal = new AbortController().signal): Promise<boolean> {
         number += 1;
         const own = number;
         const isTurn = await pace.turn(line, signal);
@@ -58,7 +56,7 @@ describe('a pace', () => {
   it.each([
     { crowd: 1_000, tick: 1, allMs: 5_000 },
     { crowd: 10_000, tick: 10, allMs: 5_000 * (1 + Math.log(10)) },
-    { crowd: 100_000, tick: 100, allMs: 5_000 * (1 + Math.log(100)) },
+    { crowd: 20_000, tick: 20, allMs: 5_000 * (1 + Math.log(20)) },
   ])('is through with $crowd in good time, and never with many at once', async ({ crowd, tick, allMs }) => {
     const { ask, starts } = testPace(5, 5_000);
     for (let index = 0; index < crowd; index += 1) void ask('crowd');
