@@ -4,6 +4,7 @@
 import { v4 as uuidv4 } from 'uuid';
 import { z } from 'zod';
 import { maxTestsUnderWay } from '../../delivery/test-trigger.ts';
+import { createFairTurns } from '../../fair-turns.ts';
 import { insertAudit } from '../../store/audit.ts';
 import type { Queryable } from '../../store/database.ts';
 import {
@@ -49,6 +50,9 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
   const { database, targets, now, testTrigger } = deps;
   const { maxWebhooks = defaultMaxWebhooks } = deps.config;
   const input = webhookInput(targets);
+  // A tenant's creations wait for each other in the database, to be counted: a burst of them would hold all its connections
+  // meanwhile. How many wait is bounded by the tenant's rate.
+  const creations = createFairTurns({ slots: 4, slotsEach: 1, maxWaiting: 0, maxWaitingEach: 0, maxWaitMs: 0 });
 
   async function exists({ webhook_id }: z.infer<typeof params>, tenant: Tenant | undefined): Promise<boolean> {
     return (await findWebhook(database, caller(tenant).clientId, webhook_id)) !== undefined;
@@ -121,15 +125,17 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
           maxPackageSize: body.config?.max_package_size ?? defaultMaxPackageSize,
           now: new Date(now()),
         };
-        return database.transaction<Answer>(async (tx) => {
-          const row = await insertWebhook(tx, webhook, maxWebhooks);
-          if (row === 'no_tenant') return problem('unauthorised', 'The tenant was deleted');
-          if (row === 'too_many') return problem('conflict', `There are ${maxWebhooks} webhooks already, delete one`);
-          await audit(tx, 'create', row, undefined, showWebhook(row));
-          const created: Answer = { status: 201, body: showWebhook(row) };
-          await keepAnswer(tx, created);
-          return created;
-        });
+        const insert = () =>
+          database.transaction<Answer>(async (tx) => {
+            const row = await insertWebhook(tx, webhook, maxWebhooks);
+            if (row === 'no_tenant') return problem('unauthorised', 'The tenant was deleted');
+            if (row === 'too_many') return problem('conflict', `There are ${maxWebhooks} webhooks already, delete one`);
+            await audit(tx, 'create', row, undefined, showWebhook(row));
+            const created: Answer = { status: 201, body: showWebhook(row) };
+            await keepAnswer(tx, created);
+            return created;
+          });
+        return creations.run(webhook.clientId, insert);
       },
     }),
 
