@@ -129,7 +129,7 @@ export async function startApi(
   await ensurePartitions(database, 2);
   const signals = await createSignals(database);
   const hints: WebhookHint[] = [];
-  signals.onWebhookChanged((hint) => hints.push(hint));
+  signals.onWebhookChanged(({ partition, webhookId }) => hints.push({ partition, webhookId }));
   const tested: string[] = [];
   const now = options.now ?? Date.now;
   const acceptor = await createAcceptor({
