@@ -8,7 +8,7 @@ import type { Signals, WebhookHint } from '../store/signals.ts';
 
 const defaultPatienceMs = 500;
 
-interface Change {
+interface FollowOptions {
   readonly database: Database;
   readonly signals: Signals;
   readonly patienceMs?: number;
@@ -16,7 +16,7 @@ interface Change {
 
 /** Never rejects: what was committed is not to be called failed. */
 export async function followChange(
-  { database, signals, patienceMs = defaultPatienceMs }: Change,
+  { database, signals, patienceMs = defaultPatienceMs }: FollowOptions,
   changed: readonly WebhookHint[],
 ): Promise<void> {
   if (changed.length === 0) return;

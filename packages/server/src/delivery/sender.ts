@@ -5,8 +5,8 @@
 // Fairness: every attempt holds a slot of its origin and one of the whole process, shared among tenants (sender-slots.ts), so
 // that one tenant's endpoints, hanging from their first attempt on, leave slots to the others. Attempts of suspect lanes (the
 // last attempt failed or was slow) and tests hold besides one of a quarter of each, so that they leave three quarters to
-// the rest, and start at a bounded pace, tenants taking turns. The slots are taken in one order, so they cannot block each other. Time in the queue
-// is not the endpoint's and counts for no time-out.
+// the rest, and start at a bounded pace, tenants taking turns. The slots are taken in one order, so they cannot block each
+// other. Time in the queue is not the endpoint's and counts for no time-out.
 //
 // A connection that the endpoint closed while it was idle shows only when the request is sent: if it was used before
 // and no answer began, the attempt is repeated once at once on a new connection, signed anew (deliveries are at least
@@ -85,7 +85,7 @@ const idleConnectionMs = 20_000;
 /** A thousand webhooks that failed together are due together, for the waits have no jitter: their attempts are cheap one by
  * one, but all at once they held up everybody's calls and deliveries for 400 ms (`bench/src/noisy-neighbour.ts`). */
 const suspectEveryMs = 5;
-/** The first waits after a failure are 1 s and 2 s long: a crowd that comes later than that is late for a reason. */
+/** A thousand are spread over this long; of a larger crowd more start at a time, so that 10,000 are through in 17 s. */
 const suspectsWithinMs = 5_000;
 const quarter = (count: number): number => Math.max(1, Math.floor(count / 4));
 
