@@ -6,19 +6,29 @@ import { Hono } from 'hono';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Listener, type ListenLimits, listen } from './listen.ts';
 
+const utf8 = (text: string) => new TextEncoder().encode(text);
 const open: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
 });
 
-async function start(limits: ListenLimits): Promise<Listener> {
+async function start(limits: ListenLimits): Promise<Listener & { readonly handled: readonly string[] }> {
+  const handled: string[] = [];
   const app = new Hono();
+  app.use(async (context, next) => {
+    handled.push(context.req.method);
+    await next();
+  });
   app.post('/', async (context) => context.text(String((await context.req.arrayBuffer()).byteLength)));
   app.get('/', (context) => context.text('ok'));
+  app.post('/begun', (context) =>
+    context.body(new ReadableStream({ start: (answer) => answer.enqueue(utf8('begun')) })),
+  );
+  app.get('/never', () => new Promise(() => {}));
   app.onError((_error, context) => context.text('broken off', 400));
   const listener = await listen(app, '127.0.0.1', 0, limits);
   open.push(() => listener.close(0));
-  return listener;
+  return { ...listener, handled };
 }
 
 interface Slow {
@@ -86,6 +96,70 @@ describe('the listener', () => {
     expect(stubborn.map((socket) => socket.destroyed)).toEqual([false, false, false, false]);
   });
 
+  describe('with a crowd that is late at once', () => {
+    // Node looks once a second: what comes in the first half of one is late at the same look, half a second before or after it.
+    const limits = { headersTimeoutMs: 1_500, requestTimeoutMs: 1_500 };
+    const unfinished = 'GET / HTTP/1.1\r\nhost: a\r\nx-';
+
+    /** Resolves when the first of a hundred is cut; `last` is late with them, and last in turn. */
+    async function crowdBefore(last: string) {
+      const { url, handled } = await start(limits);
+      const crowd = await Promise.all(Array.from({ length: 100 }, () => slow(url, unfinished)));
+      const one = await slow(url, last);
+      await Promise.race(crowd.map(({ ended }) => ended));
+      return { crowd, handled, ...one };
+    }
+
+    it('cuts a few at a time', async () => {
+      // What broke: all were cut in one turn of the loop, and as many came again; nobody else was answered meanwhile.
+      const { crowd } = await crowdBefore(unfinished);
+      expect(crowd.filter(({ socket }) => socket.closed).length).toBeLessThan(90);
+      await Promise.all(crowd.map(({ ended }) => ended));
+    });
+
+    it('handles no request that is complete too late, and says so at once', async () => {
+      const { socket, ended, crowd, handled } = await crowdBefore('POST / HTTP/1.1\r\nhost: a\r\nx-');
+      socket.write('a: b\r\ncontent-length: 0\r\n\r\n');
+      expect(await ended).toMatch(/^HTTP\/1\.1 400 .*took too long to arrive/s);
+      expect(crowd.some((each) => !each.socket.closed)).toBe(true);
+      expect(handled).toEqual([]);
+    });
+
+    it('answers a request whose body came before its turn, and the next one', async () => {
+      const { socket, ended } = await crowdBefore('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n123');
+      socket.write('4567890');
+      await once(socket, 'data');
+      socket.write('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+      expect((await ended).match(/HTTP\/1\.1 \d+|10(?=HTTP)|ok$/g)).toEqual([
+        'HTTP/1.1 200',
+        '10',
+        'HTTP/1.1 200',
+        'ok',
+      ]);
+    });
+  });
+
+  // What broke: a 400 was written into the chunks of the answer, or came as the answer to the request before.
+  it.each([
+    ['who is late with a body', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n123', /^$/],
+    [
+      'while the answer has begun',
+      'POST /begun HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n123',
+      /^HTTP\/1\.1 200 .*begun/s,
+    ],
+    ['who is late while another answer is awaited', 'GET /never HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nx-', /^$/],
+    [
+      'after a chunk whose size is none, while another answer is awaited',
+      'GET /never HTTP/1.1\r\nhost: a\r\n\r\nPOST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
+      /^$/,
+    ],
+  ])('cuts without a word %s', async (_, text, received) => {
+    const { url } = await start({ headersTimeoutMs: 500, requestTimeoutMs: 500 });
+    const answer = await (await slow(url, text)).ended;
+    expect(answer).toMatch(received);
+    expect(answer).not.toContain('400');
+  });
+
   it('closes the connection beyond its cap and serves those it has', async () => {
     const { url } = await start({ maxConnections: 2 });
     const [one, two] = [await slow(url, ''), await slow(url, '')];
@@ -134,6 +208,7 @@ describe('the listener', () => {
     ['a length that hides in a list', 'content-length: 1, 1\r\n\r\na'],
     ['a length and chunks', 'content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
     ['chunks that are not the last coding', 'transfer-encoding: chunked, gzip\r\n\r\n0\r\n\r\n'],
+    ['a chunk whose size is none', 'transfer-encoding: chunked\r\n\r\nzz\r\n\r\n'],
     ['a space before the colon', 'content-length : 1\r\n\r\na'],
     ['a folded line', 'x: a\r\n b: c\r\ncontent-length: 1\r\n\r\na'],
     ['a bare line feed', 'x: a\ncontent-length: 1\r\n\r\na'],

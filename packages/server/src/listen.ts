@@ -5,7 +5,8 @@
 
 import { createServer, type Server } from 'node:http';
 import type { createApp } from './api/app.ts';
-import { answerBrokenRequests, requestListener, serverOptions } from './api/http-server.ts';
+import { answerRequests } from './api/broken-requests.ts';
+import { requestListener, serverOptions } from './api/http-server.ts';
 import { StartError } from './config.ts';
 
 export interface Listener {
@@ -45,12 +46,12 @@ export async function listen(
     keepAliveTimeout: keepAliveTimeoutMs,
     maxHeaderSize: maxHeaderBytes,
   };
-  const server: Server = createServer(options, (request, response) => {
+  const server: Server = createServer(options);
+  answerRequests(server, (request, response) => {
     if (closing) response.setHeader('connection', 'close');
     handle(request, response);
   });
   server.maxConnections = maxConnections;
-  answerBrokenRequests(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(startError(error, host, port)));
     server.listen(port, host, resolve);

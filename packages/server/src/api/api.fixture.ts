@@ -32,7 +32,8 @@ import { insertTenant, insertTenantKey } from '../store/tenants.ts';
 import { createTargetPolicy } from '../targets/target-policy.ts';
 import { createApp } from './app.ts';
 import type { ApiConfig, ApiDependencies } from './dependencies.ts';
-import { answerBrokenRequests, requestListener, serverOptions } from './http-server.ts';
+import { answerRequests } from './broken-requests.ts';
+import { requestListener, serverOptions } from './http-server.ts';
 import { operatorRoutes } from './operator/index.ts';
 import { routeTable } from './route-table.ts';
 
@@ -180,10 +181,10 @@ export async function startApi(
     now,
     ready: options.ready ?? (() => ({ ready: true })),
   };
-  const server = createServer(serverOptions, requestListener(createApp(deps)));
+  const server = createServer(serverOptions);
   // A connection that idled while the test worked must not be closed under the next call.
   server.keepAliveTimeout = 0;
-  answerBrokenRequests(server);
+  answerRequests(server, requestListener(createApp(deps)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new TypeError('No port');

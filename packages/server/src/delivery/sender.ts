@@ -32,7 +32,7 @@ import {
   statusFailure,
   timeoutFailure,
 } from './sender-failure.ts';
-import { createPace } from './sender-pace.ts';
+import { createPace } from '../pace.ts';
 import { createSlots, type Slots } from './sender-slots.ts';
 import { createTlsContext, type TlsOptions } from './tls.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createPace } from './sender-pace.ts';
+import { createPace } from './pace.ts';
 
 describe('a pace', () => {
   beforeEach(() => {
