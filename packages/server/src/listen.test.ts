@@ -24,6 +24,7 @@ async function start(limits: ListenLimits): Promise<Listener & { readonly handle
   app.post('/begun', (context) =>
     context.body(new ReadableStream({ start: (answer) => answer.enqueue(utf8('begun')) })),
   );
+  app.get('/large', (context) => context.text('a'.repeat(64 * 1024 * 1024)));
   app.get('/never', () => new Promise(() => {}));
   app.onError((_error, context) => context.text('broken off', 400));
   const listener = await listen(app, '127.0.0.1', 0, limits);
@@ -158,6 +159,20 @@ describe('the listener', () => {
     const answer = await (await slow(url, text)).ended;
     expect(answer).toMatch(received);
     expect(answer).not.toContain('400');
+  });
+
+  it('cuts who asks for much and reads nothing, so that his place is free again', async () => {
+    const { url } = await start({ idleTimeoutMs: 500, maxConnections: 1 });
+    const { socket } = await slow(url, 'GET /large HTTP/1.1\r\nhost: a\r\n\r\n');
+    socket.pause();
+    const isServed = (): Promise<boolean> =>
+      fetch(url, { headers: { connection: 'close' } }).then(
+        (response) => response.ok,
+        () => false,
+      );
+    expect(await isServed()).toBe(false);
+    await expect.poll(isServed, { timeout: 10_000 }).toBe(true);
+    expect(socket.destroyed).toBe(false);
   });
 
   it('closes the connection beyond its cap and serves those it has', async () => {

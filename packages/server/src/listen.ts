@@ -21,6 +21,8 @@ export interface ListenLimits {
   readonly headersTimeoutMs?: number | undefined;
   /** Until the last byte of the body. Default 60,000. */
   readonly requestTimeoutMs?: number | undefined;
+  /** A connection on which nothing moves either way for so long is cut: its peer does not read. Default 60,000. */
+  readonly idleTimeoutMs?: number | undefined;
 }
 
 const keepAliveTimeoutMs = 60_000;
@@ -33,7 +35,12 @@ export async function listen(
   port: number,
   limits: ListenLimits = {},
 ): Promise<Listener> {
-  const { maxConnections = 10_000, headersTimeoutMs = 10_000, requestTimeoutMs = 60_000 } = limits;
+  const {
+    maxConnections = 10_000,
+    headersTimeoutMs = 10_000,
+    requestTimeoutMs = 60_000,
+    idleTimeoutMs = 60_000,
+  } = limits;
   let closing = false;
   const handle = requestListener(app);
   const options = {
@@ -52,6 +59,8 @@ export async function listen(
     handle(request, response);
   });
   server.maxConnections = maxConnections;
+  // Polls are held for 10 s, and the dashboard's stream writes every few seconds.
+  server.timeout = idleTimeoutMs;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(startError(error, host, port)));
     server.listen(port, host, resolve);
