@@ -6,6 +6,7 @@
 // poll names a higher position. An endpoint that nobody polls for a day is removed with what waits at it.
 
 import { randomUUID } from 'node:crypto';
+import { createFairTurns } from '../fair-turns.ts';
 import { hashToken, newToken } from '../keys/client-secrets.ts';
 import type { Database, Queryable } from '../store/database.ts';
 import { createAdmission } from './admission.ts';
@@ -93,6 +94,9 @@ export async function createAcceptor(options: AcceptorOptions): Promise<Acceptor
   const { bodyTimeMs = acceptorLimits.bodyTimeMs } = options;
   const limits = { maxQueued, maxQueuedBytes };
   const admission = createAdmission(acceptorLimits);
+  // A read takes up to 2 MiB under the endpoint's lock: hundreds of polls of one tenant would hold all connections of the
+  // database. How many wait is bounded by the pollers of its endpoints.
+  const reads = createFairTurns({ slots: 4, slotsEach: 1, maxWaiting: 0, maxWaitingEach: 0, maxWaitMs: 0 });
   const arrivals: Arrivals = await createArrivals(database, options.onError);
 
   return {
@@ -125,13 +129,10 @@ export async function createAcceptor(options: AcceptorOptions): Promise<Acceptor
       const watch = arrivals.watch(id);
       try {
         for (;;) {
-          const deliveries = await readDeliveries(database, {
-            clientId,
-            id,
-            after,
-            now: new Date(now()),
-            isWanted: () => !signal.aborted,
-          });
+          const read = { clientId, id, after, isWanted: () => !signal.aborted };
+          const deliveries = await reads.run(clientId, () =>
+            readDeliveries(database, { ...read, now: new Date(now()) }),
+          );
           if (deliveries === undefined) return { ok: false, reason: 'gone' };
           const leftMs = until - performance.now();
           if (deliveries.length > 0 || leftMs <= 0 || ending.aborted) return { ok: true, deliveries };

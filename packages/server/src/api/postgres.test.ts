@@ -72,6 +72,59 @@ describe.skipIf(!postgresUrl())(`two API processes on one PostgreSQL ${needsPost
     }
   });
 
+  it.each([
+    ['changes of one webhook', 'webhooks', 'PATCH', '/webhooks/{id}', { title: 'B' }],
+    ['deletions of one webhook', 'webhooks', 'DELETE', '/webhooks/{id}', undefined],
+    ['new webhooks', 'tenants', 'POST', '/webhooks', { title: 'A', url }],
+    ['new endpoints', 'tenants', 'POST', '/events-acceptor-service/endpoints', {}],
+    ['polls of endpoints', 'acceptor_endpoints', 'GET', '/events-acceptor-service/endpoints/{id}?after=0', undefined],
+  ] as const)('answer others while %s of one tenant wait for each other', async (_, table, method, path, body) => {
+    // What broke: those that waited in the database held all its connections.
+    const [busy, other] = [await one.tenant(), await one.tenant()];
+    const [busyToken, otherToken] = [await one.token(busy), await one.token(other)];
+    const made = await one.call({
+      method: 'POST',
+      target: path.startsWith('/webhooks') ? '/webhooks' : '/events-acceptor-service/endpoints',
+      tenant: busy,
+      token: busyToken,
+      ...jsonBody(path.startsWith('/webhooks') ? { title: 'A', url } : {}),
+    });
+    expect(made.status, made.text).toBe(201);
+    const id = String(field(made.json, 'id'));
+    if (table === 'acceptor_endpoints') {
+      const { pathname } = new URL(String(field(made.json, 'url')));
+      expect((await one.call({ method: 'POST', target: pathname, body: 'a' })).status).toBe(200);
+    }
+    const locker = await openPostgres({ url: fresh.url, maxConnections: 1 });
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let locking: Promise<void> = Promise.resolve();
+    await new Promise<void>((isLocked) => {
+      locking = locker.transaction(async (tx) => {
+        await tx.query('set local idle_in_transaction_session_timeout = 0');
+        await tx.query(`select 1 from ${table} where client_id = $1 for update`, [busy.clientId]);
+        isLocked();
+        await released;
+      });
+    });
+    const target = path.replace('{id}', id);
+    const waiting = Array.from({ length: 14 }, () =>
+      one.call({ method, target, tenant: busy, token: busyToken, ...(body ? jsonBody(body) : {}) }),
+    );
+    // Long enough for all of them to come as far as they can.
+    for (let call = 0; call < 30; call += 1) {
+      expect((await one.call({ target: '/webhooks', tenant: other, token: otherToken })).status).toBe(200);
+    }
+    release();
+    await locking;
+    await locker.close();
+    const statuses = (await Promise.all(waiting)).map(({ status }) => status);
+    expect(statuses.filter((status) => status >= 500)).toEqual([]);
+    expect(statuses.some((status) => status < 300)).toBe(true);
+  });
+
   it('take one signature once between them, however many arrive together', async () => {
     for (let round = 0; round < 10; round++) {
       const call = { target: '/webhooks', tenant, token, sign: { nonce: randomUUID() } };

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { acceptorLimits } from '../../acceptor/acceptor.ts';
 import { receiptStatus } from '../../acceptor/endpoint-sink.ts';
 import { isEndpointToken, receivePath } from '../../acceptor/own-url.ts';
+import { createFairTurns } from '../../fair-turns.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
 import { problem, problemSchema } from '../problem.ts';
@@ -41,6 +42,9 @@ export function acceptorRoutes(deps: ApiDependencies): readonly Route[] {
   const exists = async ({ endpoint_id }: z.infer<typeof params>, tenant: Tenant | undefined) =>
     (await acceptor.find(caller(tenant), endpoint_id)) !== undefined;
 
+  // As those of webhooks, and for the same reason.
+  const creations = createFairTurns({ slots: 4, slotsEach: 1, maxWaiting: 0, maxWaitingEach: 0, maxWaitMs: 0 });
+
   return [
     route({
       method: 'GET',
@@ -72,16 +76,21 @@ export function acceptorRoutes(deps: ApiDependencies): readonly Route[] {
         ...problemResponses(400, 401, 403, 406, 409, 429, 500, 503, 504),
       },
       handle: ({ tenant, keepAnswer }) =>
-        database.transaction<Answer>(async (tx) => {
-          const endpoint = await acceptor.create(tx, caller(tenant));
-          if (endpoint === 'no_tenant') return problem('unauthorised', 'The tenant was deleted');
-          if (endpoint === 'too_many') {
-            return problem('conflict', `There are ${acceptorLimits.endpointsPerTenant} endpoints already, delete one`);
-          }
-          const created: Answer = { status: 201, body: endpoint };
-          await keepAnswer(tx, created);
-          return created;
-        }),
+        creations.run(caller(tenant), () =>
+          database.transaction<Answer>(async (tx) => {
+            const endpoint = await acceptor.create(tx, caller(tenant));
+            if (endpoint === 'no_tenant') return problem('unauthorised', 'The tenant was deleted');
+            if (endpoint === 'too_many') {
+              return problem(
+                'conflict',
+                `There are ${acceptorLimits.endpointsPerTenant} endpoints already, delete one`,
+              );
+            }
+            const created: Answer = { status: 201, body: endpoint };
+            await keepAnswer(tx, created);
+            return created;
+          }),
+        ),
     }),
     route({
       method: 'GET',

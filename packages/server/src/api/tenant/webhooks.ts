@@ -50,9 +50,9 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
   const { database, targets, now, testTrigger } = deps;
   const { maxWebhooks = defaultMaxWebhooks } = deps.config;
   const input = webhookInput(targets);
-  // A tenant's creations wait for each other in the database, to be counted: a burst of them would hold all its connections
-  // meanwhile. How many wait is bounded by the tenant's rate.
-  const creations = createFairTurns({ slots: 4, slotsEach: 1, maxWaiting: 0, maxWaitingEach: 0, maxWaitMs: 0 });
+  // A tenant's creations wait for each other in the database, to be counted, and changes of one webhook for its row: a burst of
+  // them would hold all connections meanwhile. How many wait is bounded by the tenant's rate.
+  const changes = createFairTurns({ slots: 4, slotsEach: 1, maxWaiting: 0, maxWaitingEach: 0, maxWaitMs: 0 });
 
   async function exists({ webhook_id }: z.infer<typeof params>, tenant: Tenant | undefined): Promise<boolean> {
     return (await findWebhook(database, caller(tenant).clientId, webhook_id)) !== undefined;
@@ -135,7 +135,7 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
             await keepAnswer(tx, created);
             return created;
           });
-        return creations.run(webhook.clientId, insert);
+        return changes.run(webhook.clientId, insert);
       },
     }),
 
@@ -175,8 +175,8 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
       async handle({ tenant, params, body }) {
         const refused = await refusedTarget(targets, body.url);
         if (refused) return refused;
-        const row = await database.transaction(async (tx) => {
-          const { clientId } = caller(tenant);
+        const { clientId } = caller(tenant);
+        const update = async (tx: Queryable): Promise<WebhookRow | undefined> => {
           const before = await findWebhook(tx, clientId, params.webhook_id);
           const after = await updateWebhookIn(tx, clientId, params.webhook_id, {
             title: body.title,
@@ -190,7 +190,8 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
           });
           if (before && after) await audit(tx, 'update', after, showWebhook(before), showWebhook(after));
           return after;
-        });
+        };
+        const row = await changes.run(clientId, () => database.transaction(update));
         if (!row) return unknownWebhook();
         await changed(row);
         return { status: 200, body: showWebhook(row) };
@@ -211,14 +212,15 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
         ...problemResponses(401, 403, 404, 429, 500, 503, 504),
       },
       async handle({ tenant, params }) {
-        const deleted = await database.transaction(async (tx) => {
-          const { clientId } = caller(tenant);
+        const { clientId } = caller(tenant);
+        const remove = async (tx: Queryable): Promise<WebhookRow | undefined> => {
           const before = await findWebhook(tx, clientId, params.webhook_id);
           const partition = await deleteWebhook(tx, clientId, params.webhook_id);
           if (!before || partition === undefined) return undefined;
           await audit(tx, 'delete', before, showWebhook(before), undefined);
           return before;
-        });
+        };
+        const deleted = await changes.run(clientId, () => database.transaction(remove));
         if (!deleted) return unknownWebhook();
         await changed(deleted);
         return { status: 204 };
