@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { claimKey, deleteSurplusKeys, keepAnswer } from '../store/idempotency.ts';
 import { rememberNonce } from '../store/nonces.ts';
 import { startApi, type TestApi } from './api.fixture.ts';
 import { sweep, sweepOnce } from './sweep.ts';
@@ -50,6 +52,32 @@ it('keeps a nonce while a process with a slower clock would still take its call'
   nowMs += 121_000;
   await sweepOnce({ database: api.database, now });
   expect(await kept()).toEqual([]);
+});
+
+it('leaves each tenant the newest of its kept answers, and an operator all of them', async () => {
+  const [busy, idle] = [(await api.tenant()).clientId, (await api.tenant()).clientId];
+  const keep = async (scope: string, key: string, atMs: number, isDone = true): Promise<void> => {
+    const { database } = api;
+    const claimed = await claimKey(database, { scope, key, hash: new Uint8Array(32), now: new Date(atMs) });
+    if (claimed.state !== 'claimed') throw new Error(claimed.state);
+    if (isDone) await keepAnswer(database, claimed.claim, { status: 200, headers: {}, body: null });
+  };
+  const keys = Array.from({ length: 6 }, () => randomUUID()) as [string, ...string[]];
+  const [runs, ...done] = keys;
+  await keep(`tenant:${busy}`, runs, nowMs, false);
+  for (const [index, key] of done.entries()) {
+    await keep(`tenant:${busy}`, key, nowMs + index);
+    await keep('operator', key, nowMs + index);
+  }
+  await keep(`tenant:${idle}`, runs, nowMs);
+  await deleteSurplusKeys(api.database, 2);
+  const rows = await api.database.query<{ scope: string; key: string }>(
+    'select scope, key from idempotency_keys order by created_at',
+  );
+  const of = (scope: string) => rows.filter((row) => row.scope === scope).map((row) => row.key);
+  expect(of(`tenant:${busy}`)).toEqual([runs, ...done.slice(-2)]);
+  expect(of(`tenant:${idle}`)).toEqual([runs]);
+  expect(of('operator')).toEqual(done);
 });
 
 it('goes on after a failed round and ends when it is told to', async () => {

@@ -8,7 +8,7 @@ import { deleteAbandonedEndpoints } from '../acceptor/endpoint-store.ts';
 import { deleteOldRollups } from '../observe/rollups.ts';
 import { deleteOldRefusedCalls } from '../observe/usage.ts';
 import type { Database } from '../store/database.ts';
-import { deleteOldKeys } from '../store/idempotency.ts';
+import { deleteOldKeys, deleteSurplusKeys } from '../store/idempotency.ts';
 import { deleteExpiredNonces } from '../store/nonces.ts';
 import { deleteExpiredOperatorSessions } from '../store/operator-access.ts';
 import { deleteExpiredTenantLinks } from '../store/tenant-links.ts';
@@ -32,6 +32,7 @@ export async function sweepOnce({ database, now }: Pick<SweepOptions, 'database'
   await deleteExpiredNonces(database, at);
   await deleteExpiredTokens(database, at);
   await deleteOldKeys(database, at);
+  await deleteSurplusKeys(database);
   await deleteExpiredOperatorSessions(database, at);
   await deleteExpiredTenantLinks(database, at);
   await deleteOldRollups(database, new Date(at.getTime() - rollupDays * 86_400_000));

@@ -28,6 +28,8 @@ export type ClaimResult =
   /** The key belongs to another request. */
   | { readonly state: 'other_request' };
 
+/** Of one tenant: its calls write them, each with the answer. The oldest go first. */
+const keptOfTenant = 10_000;
 const keepForMs = 24 * 60 * 60 * 1000;
 export const claimLockMs = 30_000;
 
@@ -96,4 +98,19 @@ export async function deleteOldKeys(db: Queryable, now: Date): Promise<void> {
     new Date(now.getTime() - keepForMs),
     now,
   ]);
+}
+
+/** Leaves each tenant the newest of its keys. An operator's own doing is not bounded. */
+export async function deleteSurplusKeys(db: Queryable, keep = keptOfTenant): Promise<void> {
+  await db.query(
+    `delete from idempotency_keys using (
+       select 'tenant:' || client_id as scope from tenants
+     ) tenant, lateral (
+       select created_at from idempotency_keys k where k.scope = tenant.scope and k.status is not null
+       order by created_at desc offset $1 limit 1
+     ) last
+     where idempotency_keys.scope = tenant.scope and idempotency_keys.status is not null
+       and idempotency_keys.created_at <= last.created_at`,
+    [keep],
+  );
 }
