@@ -107,6 +107,22 @@ describe('tenants', () => {
     ]);
   });
 
+  it('have one secret after a rotation without overlap: somebody else knows the one before', async () => {
+    const { clientId, secret } = await create();
+    for (const [overlap, status] of [
+      [-1, 400],
+      [1.5, 400],
+      [169, 400],
+      [0, 200],
+    ] as const) {
+      const answer = await operator('POST', `/operator/tenants/${clientId}/secret`, {
+        body: { overlap_hours: overlap },
+      });
+      expect(answer.status, answer.text).toBe(status);
+      expect(await tokenStatus(clientId, secret)).toBe(status === 200 ? 401 : 200);
+    }
+  });
+
   it('have two secrets for a day after a rotation, then the new one', async () => {
     const { clientId, secret } = await create();
     const { json } = await operator('POST', `/operator/tenants/${clientId}/secret`);
