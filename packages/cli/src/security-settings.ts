@@ -301,8 +301,11 @@ function secret(given: Given | undefined): string | undefined {
   );
 }
 
+/** An empty one would not mean none, but no limit at all. */
 function list(given: Given | undefined): readonly string[] | undefined {
-  return given?.value.split(/[\s,]+/).filter((entry) => entry !== '');
+  const entries = given?.value.split(/[\s,]+/).filter((entry) => entry !== '');
+  if (entries?.length === 0) throw usageError(`${given?.source} names nothing.`, 'Leave it out for no such limit.');
+  return entries;
 }
 
 function algorithm({ value, source }: Given): Algorithm {

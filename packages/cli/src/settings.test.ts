@@ -101,6 +101,10 @@ describe('settings', () => {
     ['BELLHOP_EGRESS_PORTS', '443,https'],
     ['BELLHOP_EGRESS_PORTS', '65536'],
     ['BELLHOP_EGRESS_PROXY', 'socks5://x'],
+    // Was read as no list, which allows everything.
+    ['BELLHOP_EGRESS_ALLOW', ' , '],
+    ['BELLHOP_ACCEPTED_ALGORITHMS', ','],
+    ['BELLHOP_OPERATOR_HOST', '10.0.0.5'],
   ])('refuse %s=%j and name the variable', (variable, value) => {
     const error = refusal(() => readSettings('serve', {}, { [variable]: value }));
     expect(error.exitCode).toBe(2);

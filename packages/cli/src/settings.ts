@@ -36,6 +36,7 @@ export interface Settings extends EngineSettings, SecuritySettings {
   readonly operatorToken: string | undefined;
   readonly publicUrl: string | undefined;
   readonly operatorPort: number | undefined;
+  readonly operatorHost: string | undefined;
   readonly logLevel: LogLevel;
   readonly insecureTargets: InsecureTargets;
   readonly role: Role;
@@ -108,6 +109,14 @@ export const settingsTable: readonly Setting[] = [
     commands: both,
   },
   {
+    name: 'operatorHost',
+    variable: 'BELLHOP_OPERATOR_HOST',
+    flag: '--operator-host <address>',
+    description: 'the address that port listens on',
+    defaults: { dev: 'the same address', serve: 'the same address' },
+    commands: both,
+  },
+  {
     name: 'logLevel',
     variable: 'BELLHOP_LOG_LEVEL',
     flag: '--log-level <level>',
@@ -156,6 +165,7 @@ export function readSettings(command: CommandName, flags: FlagValues, env: NodeJ
     operatorToken: operatorToken(given('operatorToken')),
     publicUrl: publicUrl(given('publicUrl')),
     operatorPort: port(given('operatorPort')),
+    operatorHost: operatorHost(given('operatorHost'), given('operatorPort')),
     logLevel: oneOf(given('logLevel'), logLevels) ?? (dev ? 'error' : 'info'),
     insecureTargets: targets(given('insecureTargets')) ?? (dev ? 'loopback' : 'none'),
     role: oneOf(given('role'), roles) ?? 'all',
@@ -182,6 +192,13 @@ function host(given: Given | undefined): string | undefined {
     );
   }
   return given.value;
+}
+
+function operatorHost(given: Given | undefined, port: Given | undefined): string | undefined {
+  if (given !== undefined && port === undefined) {
+    throw usageError(`${given.source} says where BELLHOP_OPERATOR_PORT listens, which is not set.`, 'Give both.');
+  }
+  return host(given);
 }
 
 function dataDir(given: Given | undefined): string | undefined {

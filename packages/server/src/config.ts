@@ -19,6 +19,8 @@ export interface ServiceConfig {
   readonly publicUrl?: string | undefined;
   /** A listener of its own for operator API, dashboard and metrics. Default: they share `port`. */
   readonly operatorPort?: number | undefined;
+  /** Where that one listens. Default: `host`. */
+  readonly operatorHost?: string | undefined;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** Development only: http and private addresses as targets of webhooks. */
   readonly insecureTargets: 'none' | 'loopback' | 'all';

@@ -234,7 +234,7 @@ export async function startService(config: ServiceConfig, options: StartOptions 
     let operatorUrl = listener.url;
     if (config.operatorPort !== undefined) {
       const app = createApp(dependencies, 'operator');
-      const operators = await listen(app, config.host, config.operatorPort, config.listenLimits);
+      const operators = await listen(app, config.operatorHost ?? config.host, config.operatorPort, config.listenLimits);
       started.push(() => operators.close(requestGraceMs));
       operatorUrl = operators.url;
     }

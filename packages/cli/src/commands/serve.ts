@@ -5,12 +5,10 @@ import type { ServiceConfig } from '@bellhop/server';
 import { engineConfig } from '../engine-settings.ts';
 import { type ExitCode, exitCodes, usageError } from '../exit.ts';
 import { runService, untilAborted } from '../running-service.ts';
-import { openSecretFiles, securityConfig } from '../security-settings.ts';
+import { securityConfig } from '../security-settings.ts';
 import { type FlagValues, readSettings, type Settings } from '../settings.ts';
+import { unsafeSettings } from '../unsafe-settings.ts';
 import type { Context } from './context.ts';
-
-/** Of base64 or hexadecimal: no guessing over the network gets there. */
-const safeTokenCharacters = 32;
 
 export interface ServeFlags extends FlagValues {
   readonly embedded?: boolean;
@@ -48,8 +46,18 @@ export async function serve(flags: ServeFlags, context: Context): Promise<ExitCo
 
 /** The settings that the service takes as they are. */
 export function serviceSettings(settings: Settings): Omit<ServiceConfig, 'operatorToken' | 'dev' | 'role'> {
-  const { port, host, dataDir, databaseUrl, databaseWaitMs, publicUrl, operatorPort, logLevel, insecureTargets } =
-    settings;
+  const {
+    port,
+    host,
+    dataDir,
+    databaseUrl,
+    databaseWaitMs,
+    publicUrl,
+    operatorPort,
+    operatorHost,
+    logLevel,
+    insecureTargets,
+  } = settings;
   return {
     port,
     host,
@@ -60,6 +68,7 @@ export function serviceSettings(settings: Settings): Omit<ServiceConfig, 'operat
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(operatorPort === undefined ? {} : { operatorPort }),
+    ...(operatorHost === undefined ? {} : { operatorHost }),
     ...engineConfig(settings),
     ...securityConfig(settings),
   };
@@ -82,22 +91,8 @@ function checkDatabase(settings: Settings, embedded: boolean): void {
 
 function warn(settings: Settings, embedded: boolean, { output }: Context): void {
   const { red, yellow } = output.noteColors;
-  if ((settings.operatorToken?.length ?? 0) < safeTokenCharacters) {
-    output.note(
-      red(
-        `WARNING  BELLHOP_OPERATOR_TOKEN has fewer than ${safeTokenCharacters} characters: who guesses it may do everything. Make one with: openssl rand -hex 32`,
-      ),
-    );
-  }
-  for (const { variable, file } of openSecretFiles(settings)) {
-    // No refusal: what mounts secrets often gives the group of the process the right to read them.
-    output.note(red(`WARNING  ${variable} names ${file}, which others can read: chmod 600 it, or have it mounted so.`));
-  }
-  if (settings.insecureTargets !== 'none') {
-    const what = settings.insecureTargets === 'all' ? 'http and private addresses' : 'http and loopback addresses';
-    output.note(
-      red(`WARNING  BELLHOP_ALLOW_INSECURE_TARGETS=${settings.insecureTargets}: webhooks may point at ${what}.`),
-    );
+  for (const { level, text } of unsafeSettings(settings)) {
+    output.note(level === 'warning' ? red(`WARNING  ${text}`) : yellow(text));
   }
   if (embedded) {
     output.note(
