@@ -61,7 +61,7 @@ describe.each(published)('%s', (path) => {
     const manifest = read(`${path}/package.json`);
     expect(manifest).toMatchObject({
       license: 'Apache-2.0',
-      engines: { node: '>=20.20.2' },
+      engines: { node: '^20.20.2 || ^22.22.2 || >=24.14.1' },
       publishConfig: { access: 'public', provenance: true },
     });
     const scripts = Object.keys(Object(at(manifest, 'scripts')));
