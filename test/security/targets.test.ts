@@ -1,8 +1,10 @@
 // Webhook URLs that want to reach inside, through the real service: every spelling of an address and every trick of DNS,
 // at registration and, past registration (written into the database by hand, or registered while the name was innocent),
-// at delivery. The traps are listeners on loopback and the count of their connections is printed: it is 0.
+// at delivery. The traps are listeners on loopback and the count of their connections is printed: it is 0. A delivery that
+// may reach them shows that they count; it is counted apart.
 
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -56,20 +58,25 @@ const literals = [
 const hosts = [...literals, 'lo\tcalhost', 'localhost\u00ad', '127.0.0.1\n', ' 127.0.0.1', ...Object.keys(zones)];
 
 const tried = { registrations: 0, deliveries: 0 };
-let connections = 0;
-const traps: Server[] = [];
+const connections = { attacks: 0, controls: 0 };
+let counting: keyof typeof connections = 'attacks';
+const servers: Server[] = [];
 let port: number;
 let dns: DnsServer;
 
 /** The same port on both loopback addresses, where the machine has IPv6. */
-async function trap(host: string, wanted: number): Promise<number> {
+function trap(host: string, wanted: number): Promise<number> {
   const server = createServer((socket) => {
-    connections += 1;
+    connections[counting] += 1;
     socket.destroy();
   });
+  return listen(server, host, wanted);
+}
+
+async function listen(server: Server, host: string, wanted: number): Promise<number> {
   server.listen(wanted, host);
   await once(server, 'listening');
-  traps.push(server);
+  servers.push(server);
   const address: AddressInfo | string | null = server.address();
   if (address === null || typeof address === 'string') throw new TypeError('Not listening on a port');
   return address.port;
@@ -82,12 +89,12 @@ beforeAll(async () => {
   await trap('::1', port).catch(() => 0);
 });
 afterAll(async () => {
-  for (const server of traps) server.close();
+  for (const server of servers) server.close();
   await dns[Symbol.asyncDispose]();
   process.stdout.write(
-    `addresses tried: ${tried.registrations} at registration, ${tried.deliveries} at delivery; connections made: ${connections}\n`,
+    `addresses tried: ${tried.registrations} at registration, ${tried.deliveries} at delivery; connections made: ${connections.attacks}\n`,
   );
-  expect(connections).toBe(0);
+  expect(connections.attacks).toBe(0);
 });
 
 async function peerOf(world: World): Promise<PeerClient> {
@@ -95,6 +102,24 @@ async function peerOf(world: World): Promise<PeerClient> {
   expect((await peer.authorize('webhooks:read webhooks:admin')).status).toBe(200);
   return peer;
 }
+
+describe('a trap', () => {
+  it('counts what reaches it, where the policy lets a delivery through', async () => {
+    const world = await startWorld({ dnsServers: [dns.address], insecureTargets: 'loopback' });
+    counting = 'controls';
+    try {
+      const peer = await peerOf(world);
+      const url = `https://v4.trick.test:${port}/`;
+      const made = await peer.call('POST', '/webhooks', { title: 'A', url });
+      expect(made.status).toBe(201);
+      expect((await peer.call('POST', `/webhooks/${String(at(made.json, 'id'))}/test`)).status).toBe(202);
+      await vi.waitFor(() => expect(connections.controls).toBe(1), { timeout: 20_000, interval: 50 });
+    } finally {
+      await world.close();
+      counting = 'attacks';
+    }
+  });
+});
 
 describe('registration', () => {
   it('refuses every spelling and every name that leads inside, and says nothing about what is there', async () => {
@@ -140,8 +165,8 @@ describe.skipIf(!postgresUrl())(`delivery ${needsPostgres}`, () => {
     await database?.drop();
   });
 
-  async function register(url: string): Promise<string> {
-    const made = await peer.call('POST', '/webhooks', { title: 'A', url });
+  async function register(url: string, by = peer): Promise<string> {
+    const made = await by.call('POST', '/webhooks', { title: 'A', url });
     expect(made.status).toBe(201);
     return String(at(made.json, 'id'));
   }
@@ -169,7 +194,9 @@ describe.skipIf(!postgresUrl())(`delivery ${needsPostgres}`, () => {
       expect((await peer.call('POST', `/webhooks/${id}/test`)).status).toBe(202);
       tried.deliveries += 1;
       const [reason = 'none'] = await reasons(id, 1);
-      if (!['url_not_allowed', 'address_not_allowed', 'dns'].includes(reason)) passed.push(`${url} ${reason}`);
+      // Never `dns`: a name that did not resolve would show nothing about its address.
+      const wanted = Object.hasOwn(zones, host) ? 'address_not_allowed' : 'url_not_allowed';
+      if (reason !== wanted) passed.push(`${url} ${reason}`);
       expect((await peer.call('DELETE', `/webhooks/${id}`)).status).toBe(204);
     }
     expect(passed).toEqual([]);
@@ -200,6 +227,35 @@ describe.skipIf(!postgresUrl())(`delivery ${needsPostgres}`, () => {
     expect((await peer.call('POST', `/webhooks/${id}/test`)).status).toBe(202);
     tried.deliveries += 2;
     expect(new Set(await reasons(id, 2))).toEqual(new Set(['address_not_allowed']));
+  });
+
+  it('connects to the address that was checked, though DNS says 127.0.0.1 to whoever asks a second time', async () => {
+    // The address that is checked is a stranger's: a proxy writes down where the connection would have gone.
+    const asked: string[] = [];
+    const proxy = createHttpServer().on('connect', (request, socket) => {
+      asked.push(String(request.url));
+      socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+    });
+    const egressProxy = `http://127.0.0.1:${await listen(proxy, '127.0.0.1', 0)}`;
+    const behind = await startWorld({ dnsServers: [dns.address], databaseUrl: database.url, egressProxy });
+    try {
+      const name = `flip-${crypto.randomUUID()}.trick.test`;
+      const inside: Zone = { A: ['127.0.0.1'], ttlSeconds: 0 };
+      dns.zones.set(name, { A: ['93.184.216.34'], ttlSeconds: 0, next: inside });
+      const by = await peerOf(behind);
+      const id = await register('https://unknown.trick.test/', by);
+      // By hand, because registration would have asked already.
+      await sql`update webhooks set url = ${`https://${name}:${port}/`} where id = ${id}`;
+      expect((await by.call('POST', `/webhooks/${id}/test`)).status).toBe(202);
+      tried.deliveries += 1;
+      expect(await reasons(id, 1)).toEqual(['connect_refused']);
+      expect(asked).toEqual([`93.184.216.34:${port}`]);
+      const questions = dns.questions.filter((question) => question.startsWith(name));
+      expect(questions.sort()).toEqual([`${name} A`, `${name} AAAA`]);
+      expect(dns.zones.get(name)).toBe(inside);
+    } finally {
+      await behind.close();
+    }
   });
 
   async function clientOf(webhookId: string): Promise<{ clientId: string }> {

@@ -12,6 +12,8 @@ export interface Zone {
   /** 2 is SERVFAIL. */
   readonly rcode?: number;
   readonly silent?: boolean | 'A' | 'AAAA';
+  /** Takes this zone's place as soon as it has given an address away once. */
+  readonly next?: Zone;
 }
 
 export interface DnsServer extends AsyncDisposable {
@@ -37,6 +39,7 @@ export async function startDnsServer(zones: Readonly<Record<string, Zone>> = {})
     const zone = table.get(name);
     if (zone?.silent === true || (zone?.silent !== undefined && zone.silent === type)) return;
     const records = type === undefined ? [] : chain(table, name, type);
+    if (zone?.next !== undefined && records.length > 0) table.set(name, zone.next);
     const rcode = zone === undefined ? 3 : (zone.rcode ?? 0);
     const header = Buffer.alloc(12);
     query.copy(header, 0, 0, 2);
