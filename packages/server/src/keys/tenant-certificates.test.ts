@@ -64,7 +64,10 @@ describe('the certificate of a tenant', () => {
     await call('PUT', target, { text: bundle(1), contentType: pem });
     const shown = await call('GET', target);
     expect(field(shown.json, 'subject')).toBe('CN=test 2');
-    expect(field(shown.json, 'not_after')).toBe((await api.deps.certificates.firstExpiry())?.toISOString());
+    expect(field(shown.json, 'not_after')).toBe((await api.deps.certificates.endings()).first?.toISOString());
+    const stored = await api.deps.certificates.endings();
+    await api.database.query("update tenant_certificates set not_after = '2020-01-01T00:00:00Z'");
+    expect(await api.deps.certificates.endings()).toEqual({ first: null, ended: stored.ended + 1 });
     const rows = await api.database.query<{ text: string }>(
       'select t::text as text from tenant_certificates t union all select a::text from audit a',
     );

@@ -18,14 +18,20 @@ export interface TenantCertificate extends CertificateFacts {
   readonly createdAt: Date;
 }
 
+export interface CertificateEndings {
+  /** Of those that are good now; null: there is none. */
+  readonly first: Date | null;
+  /** How many have ended and lie there still. */
+  readonly ended: number;
+}
+
 export interface TenantCertificates {
   /** False: private keys are not stored without a key-encryption key. */
   readonly canStore: boolean;
   put(db: Queryable, clientId: string, bundle: CertificateBundle): Promise<TenantCertificate>;
   find(db: Queryable, clientId: string): Promise<TenantCertificate | undefined>;
   remove(db: Queryable, clientId: string): Promise<boolean>;
-  /** The one that ends first; null when there is none. */
-  firstExpiry(): Promise<Date | null>;
+  endings(): Promise<CertificateEndings>;
   /** After a change, once it is committed. */
   forget(clientId: string): void;
   /** Undefined: the tenant has none of its own. Rejects when its key cannot be opened: then nothing may be sent. */
@@ -108,11 +114,14 @@ export function createTenantCertificates(options: TenantCertificatesOptions): Te
       return (await db.query(sql, [clientId])).length > 0;
     },
 
-    async firstExpiry() {
-      const [row] = await database.query<{ first: Date | null }>(
-        'select min(not_after) as first from tenant_certificates',
+    async endings() {
+      const [row] = await database.query<{ first: Date | null; ended: number }>(
+        `select min(not_after) filter (where not_after > $1) as first,
+           (count(*) filter (where not_after <= $1))::integer as ended
+         from tenant_certificates`,
+        [new Date(now())],
       );
-      return row?.first ?? null;
+      return { first: row?.first ?? null, ended: row?.ended ?? 0 };
     },
 
     forget: (clientId) => void cache.delete(clientId),

@@ -29,7 +29,7 @@ async function knownNames(): Promise<Set<string>> {
   measureCertificates({
     registry,
     notAfter: undefined,
-    certificates: { firstExpiry: async () => null },
+    certificates: { endings: async () => ({ first: null, ended: 0 }) },
     onError: () => {},
   });
   const text = await registry.metrics();
