@@ -33,6 +33,7 @@ import {
   booleanQuery,
   decodeCursor,
   instantQuery,
+  isDatabaseTime,
   page,
   pageQuery,
   pageSchema,
@@ -345,7 +346,7 @@ export function viewDataRoutes(deps: ApiDependencies): Route[] {
     if (kind === 'id' && isUuid(place)) return offsetOfEvent(database, clientId, place);
     const atMs = Date.parse(place);
     // Of the millisecond that was looked at last, some may not have been.
-    if (kind === 'at' && !Number.isNaN(atMs)) {
+    if (kind === 'at' && isDatabaseTime(atMs)) {
       return (await lastOffsetBefore(database, partition, new Date(atMs + 1))) + 1;
     }
     return undefined;

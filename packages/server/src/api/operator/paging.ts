@@ -31,12 +31,21 @@ function encodeCursor(position: Position): string {
   return Buffer.from(JSON.stringify([position.at, position.id])).toString('base64url');
 }
 
+const firstTimeMs = Date.parse('0001-01-01T00:00:00Z');
+const lastTimeMs = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** Of the years 1 to 9999, and so the millisecond after it: PostgreSQL knows no year 0, and takes later ones in another form. */
+export function isDatabaseTime(ms: number): boolean {
+  return ms >= firstTimeMs && ms < lastTimeMs;
+}
+
 /** Undefined when the text is not a cursor of such a list. */
 export function decodeCursor(text: string, isId: (id: string) => boolean = isUuid): Position | undefined {
   const value = parseCursor(text);
   if (!Array.isArray(value) || value.length !== 2) return undefined;
   const [at, id]: unknown[] = value;
-  if (typeof at !== 'string' || !/^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$/.test(at)) return undefined;
+  if (typeof at !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$/.test(at)) return undefined;
+  if (parseInstant(at) === undefined || !isDatabaseTime(Date.parse(at))) return undefined;
   if (typeof id !== 'string' || !isId(id)) return undefined;
   return { at, id };
 }
@@ -72,4 +81,5 @@ export const instantQuery = z
   .string()
   .transform((text) => text.replace(' ', '+'))
   .refine((text) => parseInstant(text) !== undefined, 'must be an RFC 3339 date-time')
-  .transform((text) => new Date(Number((parseInstant(text) ?? 0n) / 1_000_000n)));
+  .transform((text) => new Date(Number((parseInstant(text) ?? 0n) / 1_000_000n)))
+  .refine((time) => isDatabaseTime(time.getTime()), 'must be of the years 1 to 9999');
