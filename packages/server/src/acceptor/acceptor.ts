@@ -95,7 +95,7 @@ export async function createAcceptor(options: AcceptorOptions): Promise<Acceptor
   const limits = { maxQueued, maxQueuedBytes };
   const admission = createAdmission(acceptorLimits);
   // A read takes up to 2 MiB under the endpoint's lock: hundreds of polls of one tenant would hold all connections of the
-  // database. How many wait is bounded by the pollers of its endpoints.
+  // database. How many wait is bounded by the pollers of its endpoints; those that find nothing take no turn.
   const reads = createFairTurns({ slots: 4, slotsEach: 1, maxWaiting: 0, maxWaitingEach: 0, maxWaitMs: 0 });
   const arrivals: Arrivals = await createArrivals(database, options.onError);
 
@@ -129,10 +129,14 @@ export async function createAcceptor(options: AcceptorOptions): Promise<Acceptor
       const watch = arrivals.watch(id);
       try {
         for (;;) {
-          const read = { clientId, id, after, isWanted: () => !signal.aborted };
-          const deliveries = await reads.run(clientId, () =>
-            readDeliveries(database, { ...read, now: new Date(now()) }),
-          );
+          const deliveries = await readDeliveries(database, {
+            clientId,
+            id,
+            after,
+            now: new Date(now()),
+            isWanted: () => !signal.aborted,
+            inTurn: (read) => reads.run(clientId, read),
+          });
           if (deliveries === undefined) return { ok: false, reason: 'gone' };
           const leftMs = until - performance.now();
           if (deliveries.length > 0 || leftMs <= 0 || ending.aborted) return { ok: true, deliveries };

@@ -97,11 +97,13 @@ export interface ReadOptions {
   readonly now: Date;
   /** The poller is still there; when it is not, what would be forgotten with its answer stays. */
   readonly isWanted: () => boolean;
+  /** Around what holds a connection and the endpoint's lock. */
+  readonly inTurn: <T>(read: () => Promise<T>) => Promise<T>;
 }
 
 /** Oldest first; undefined when the endpoint is gone. */
 export async function readDeliveries(database: Database, options: ReadOptions): Promise<Delivery[] | undefined> {
-  const { clientId, id, after, now, isWanted } = options;
+  const { clientId, id, after, now, isWanted, inTurn } = options;
   const [endpoint] = await database.query<{ queued: number; polled_at: Date }>(
     'select queued, polled_at from acceptor_endpoints where id = $1 and client_id = $2',
     [id, clientId],
@@ -112,7 +114,7 @@ export async function readDeliveries(database: Database, options: ReadOptions): 
     await database.query('update acceptor_endpoints set polled_at = $2 where id = $1', [id, now]);
   }
   if (endpoint.queued === 0) return [];
-  return database.transaction(async (tx) => {
+  const read = async (tx: Queryable): Promise<Delivery[] | undefined> => {
     const locked = await tx.query('select 1 from acceptor_endpoints where id = $1 for update', [id]);
     if (locked.length === 0) return undefined;
     if (after !== undefined) await forget(tx, id, after);
@@ -122,7 +124,8 @@ export async function readDeliveries(database: Database, options: ReadOptions): 
     if (!isWanted()) return [];
     await forget(tx, id, last.position);
     return page;
-  });
+  };
+  return inTurn(async () => (isWanted() ? database.transaction(read) : []));
 }
 
 async function forget(tx: Queryable, id: string, upTo: number): Promise<void> {

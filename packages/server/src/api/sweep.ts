@@ -32,12 +32,12 @@ export async function sweepOnce({ database, now }: Pick<SweepOptions, 'database'
   await deleteExpiredNonces(database, at);
   await deleteExpiredTokens(database, at);
   await deleteOldKeys(database, at);
-  await deleteSurplusKeys(database);
   await deleteExpiredOperatorSessions(database, at);
   await deleteExpiredTenantLinks(database, at);
   await deleteOldRollups(database, new Date(at.getTime() - rollupDays * 86_400_000));
   await deleteOldRefusedCalls(database, new Date(at.getTime() - refusedHours * 3_600_000));
   await deleteAbandonedEndpoints(database, new Date(now() - acceptorLimits.abandonedAfterMs));
+  await deleteSurplusKeys(database);
 }
 
 /** Resolves when the signal aborts; a failed round is logged and the next one tries again. */

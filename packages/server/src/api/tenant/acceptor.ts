@@ -9,12 +9,13 @@ import { z } from 'zod';
 import { acceptorLimits } from '../../acceptor/acceptor.ts';
 import { receiptStatus } from '../../acceptor/endpoint-sink.ts';
 import { isEndpointToken, receivePath } from '../../acceptor/own-url.ts';
-import { createFairTurns } from '../../fair-turns.ts';
+import type { Queryable } from '../../store/database.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { uuidSchema } from '../ids.ts';
 import { problem, problemSchema } from '../problem.ts';
 import { readBody } from '../read-body.ts';
 import { type Answer, type Route, route, type Tenant } from '../route.ts';
+import { createChanges, tooManyChanges } from './changes.ts';
 import { problemResponses } from './problem-responses.ts';
 
 const base = '/events-acceptor-service';
@@ -42,8 +43,7 @@ export function acceptorRoutes(deps: ApiDependencies): readonly Route[] {
   const exists = async ({ endpoint_id }: z.infer<typeof params>, tenant: Tenant | undefined) =>
     (await acceptor.find(caller(tenant), endpoint_id)) !== undefined;
 
-  // As those of webhooks, and for the same reason.
-  const creations = createFairTurns({ slots: 4, slotsEach: 1, maxWaiting: 0, maxWaitingEach: 0, maxWaitMs: 0 });
+  const changes = createChanges();
 
   return [
     route({
@@ -75,22 +75,19 @@ export function acceptorRoutes(deps: ApiDependencies): readonly Route[] {
         201: { description: 'The endpoint', schema: z.strictObject({ id: z.uuid(), url: z.url() }) },
         ...problemResponses(400, 401, 403, 406, 409, 429, 500, 503, 504),
       },
-      handle: ({ tenant, keepAnswer }) =>
-        creations.run(caller(tenant), () =>
-          database.transaction<Answer>(async (tx) => {
-            const endpoint = await acceptor.create(tx, caller(tenant));
-            if (endpoint === 'no_tenant') return problem('unauthorised', 'The tenant was deleted');
-            if (endpoint === 'too_many') {
-              return problem(
-                'conflict',
-                `There are ${acceptorLimits.endpointsPerTenant} endpoints already, delete one`,
-              );
-            }
-            const created: Answer = { status: 201, body: endpoint };
-            await keepAnswer(tx, created);
-            return created;
-          }),
-        ),
+      async handle({ tenant, keepAnswer }) {
+        const create = async (tx: Queryable): Promise<Answer> => {
+          const endpoint = await acceptor.create(tx, caller(tenant));
+          if (endpoint === 'no_tenant') return problem('unauthorised', 'The tenant was deleted');
+          if (endpoint === 'too_many') {
+            return problem('conflict', `There are ${acceptorLimits.endpointsPerTenant} endpoints already, delete one`);
+          }
+          const created: Answer = { status: 201, body: endpoint };
+          await keepAnswer(tx, created);
+          return created;
+        };
+        return (await changes.tryRun(caller(tenant), () => database.transaction(create))) ?? tooManyChanges();
+      },
     }),
     route({
       method: 'GET',

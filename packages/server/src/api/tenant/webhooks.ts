@@ -4,7 +4,6 @@
 import { v4 as uuidv4 } from 'uuid';
 import { z } from 'zod';
 import { maxTestsUnderWay } from '../../delivery/test-trigger.ts';
-import { createFairTurns } from '../../fair-turns.ts';
 import { insertAudit } from '../../store/audit.ts';
 import type { Queryable } from '../../store/database.ts';
 import {
@@ -20,6 +19,7 @@ import { uuidSchema } from '../ids.ts';
 import { problem } from '../problem.ts';
 import { type Answer, type Route, route, type Tenant } from '../route.ts';
 import { followChange } from '../webhook-change.ts';
+import { createChanges, tooManyChanges } from './changes.ts';
 import { problemResponses } from './problem-responses.ts';
 import {
   defaultDelay,
@@ -50,9 +50,7 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
   const { database, targets, now, testTrigger } = deps;
   const { maxWebhooks = defaultMaxWebhooks } = deps.config;
   const input = webhookInput(targets);
-  // A tenant's creations wait for each other in the database, to be counted, and changes of one webhook for its row: a burst of
-  // them would hold all connections meanwhile. How many wait is bounded by the tenant's rate.
-  const changes = createFairTurns({ slots: 4, slotsEach: 1, maxWaiting: 0, maxWaitingEach: 0, maxWaitMs: 0 });
+  const changes = createChanges();
 
   async function exists({ webhook_id }: z.infer<typeof params>, tenant: Tenant | undefined): Promise<boolean> {
     return (await findWebhook(database, caller(tenant).clientId, webhook_id)) !== undefined;
@@ -135,7 +133,7 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
             await keepAnswer(tx, created);
             return created;
           });
-        return changes.run(webhook.clientId, insert);
+        return (await changes.tryRun(webhook.clientId, insert)) ?? tooManyChanges();
       },
     }),
 
@@ -191,7 +189,9 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
           if (before && after) await audit(tx, 'update', after, showWebhook(before), showWebhook(after));
           return after;
         };
-        const row = await changes.run(clientId, () => database.transaction(update));
+        const done = await changes.tryRun(clientId, async () => ({ row: await database.transaction(update) }));
+        if (!done) return tooManyChanges();
+        const { row } = done;
         if (!row) return unknownWebhook();
         await changed(row);
         return { status: 200, body: showWebhook(row) };
@@ -220,9 +220,10 @@ export function webhookRoutes(deps: ApiDependencies): readonly Route[] {
           await audit(tx, 'delete', before, showWebhook(before), undefined);
           return before;
         };
-        const deleted = await changes.run(clientId, () => database.transaction(remove));
-        if (!deleted) return unknownWebhook();
-        await changed(deleted);
+        const done = await changes.tryRun(clientId, async () => ({ row: await database.transaction(remove) }));
+        if (!done) return tooManyChanges();
+        if (!done.row) return unknownWebhook();
+        await changed(done.row);
         return { status: 204 };
       },
     }),
