@@ -162,7 +162,12 @@ describe('the listener', () => {
   });
 
   it('cuts who asks for much and reads nothing, so that his place is free again', async () => {
-    const { url } = await start({ idleTimeoutMs: 500, maxConnections: 1 });
+    const { url } = await start({
+      idleTimeoutMs: 500,
+      headersTimeoutMs: 500,
+      requestTimeoutMs: 500,
+      maxConnections: 1,
+    });
     const { socket } = await slow(url, 'GET /large HTTP/1.1\r\nhost: a\r\n\r\n');
     socket.pause();
     const isServed = (): Promise<boolean> =>

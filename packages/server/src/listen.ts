@@ -21,7 +21,7 @@ export interface ListenLimits {
   readonly headersTimeoutMs?: number | undefined;
   /** Until the last byte of the body. Default 60,000. */
   readonly requestTimeoutMs?: number | undefined;
-  /** A connection on which nothing moves either way for so long is cut: its peer does not read. Default 60,000. */
+  /** A connection on which nothing moves either way for so long, and for `requestTimeoutMs`, is cut: its peer does not read. Default 60,000. */
   readonly idleTimeoutMs?: number | undefined;
 }
 
@@ -60,7 +60,7 @@ export async function listen(
   });
   server.maxConnections = maxConnections;
   // Polls are held for 10 s, and the dashboard's stream writes every few seconds.
-  server.timeout = idleTimeoutMs;
+  server.timeout = Math.max(idleTimeoutMs, requestTimeoutMs);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(startError(error, host, port)));
     server.listen(port, host, resolve);
