@@ -10,7 +10,7 @@ const safe = {
   BELLHOP_HOST: '10.0.0.5',
 };
 const found = (env: Readonly<Record<string, string>>): readonly string[] =>
-  unsafeSettings(readSettings('serve', {}, { ...safe, ...env })).map(({ level, text }) => `${level}: ${text}`);
+  unsafeSettings(readSettings('serve', {}, { ...safe, ...env }), env).map(({ level, text }) => `${level}: ${text}`);
 
 describe('a start', () => {
   it('says nothing of settings that leave nothing open', () => {
@@ -34,11 +34,20 @@ describe('a start', () => {
     ['postgres://db.internal/bellhop', true],
     ['postgres://db.internal/bellhop?sslmode=disable', true],
     ['postgres://db.internal/bellhop?sslmode=require', false],
+    ['postgres://db.internal/bellhop?sslmode=', true],
+    ['postgres://db.internal/bellhop?sslrootcert=/etc/ca.pem', false],
+    ['postgres://db.internal/bellhop?ssl=true', false],
     ['postgres://127.0.0.1/bellhop', false],
     ['postgres://[::1]:5432/bellhop', false],
     ['postgres://localhost/bellhop?host=db.internal', true],
     ['postgres:///bellhop?host=/run/postgresql', false],
   ])('knows whether %s is encrypted, or needs no encryption', (url, isTold) => {
     expect(found({ BELLHOP_DATABASE_URL: url })).toEqual(isTold ? [expect.stringMatching(/sslmode/)] : []);
+  });
+
+  it('knows the variables of the driver', () => {
+    const url = 'postgres://db.internal/bellhop';
+    expect(found({ BELLHOP_DATABASE_URL: url, PGSSLMODE: 'require' })).toEqual([]);
+    expect(found({ BELLHOP_DATABASE_URL: url, PGSSLMODE: 'disable' })).toHaveLength(1);
   });
 });

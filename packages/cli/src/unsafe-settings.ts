@@ -13,7 +13,7 @@ export interface Unsafe {
   readonly text: string;
 }
 
-export function unsafeSettings(settings: Settings): readonly Unsafe[] {
+export function unsafeSettings(settings: Settings, env: NodeJS.ProcessEnv): readonly Unsafe[] {
   const found: Unsafe[] = [];
   const warn = (text: string): void => void found.push({ level: 'warning', text });
   const note = (text: string): void => void found.push({ level: 'note', text });
@@ -31,7 +31,7 @@ export function unsafeSettings(settings: Settings): readonly Unsafe[] {
     const what = settings.insecureTargets === 'all' ? 'http and private addresses' : 'http and loopback addresses';
     warn(`BELLHOP_ALLOW_INSECURE_TARGETS=${settings.insecureTargets}: webhooks may point at ${what}.`);
   }
-  if (isUnencrypted(settings.databaseUrl)) {
+  if (isUnencrypted(settings.databaseUrl, env)) {
     warn('The connection to PostgreSQL is not encrypted: add ?sslmode=verify-full to its URL.');
   }
   if (settings.requestsPerSecond === 0) warn('BELLHOP_REQUESTS_PER_SECOND=0: one tenant may take the whole service.');
@@ -48,14 +48,15 @@ export function unsafeSettings(settings: Settings): readonly Unsafe[] {
   return found;
 }
 
-/** The driver encrypts when it is told to. */
-function isUnencrypted(databaseUrl: string | undefined): boolean {
+/** What the driver makes of the URL and of the variables that it reads beside it. */
+function isUnencrypted(databaseUrl: string | undefined, env: NodeJS.ProcessEnv): boolean {
   if (databaseUrl === undefined) return false;
   const { hostname, searchParams } = new URL(databaseUrl);
-  const host = searchParams.get('host') ?? decodeURIComponent(hostname);
-  if (host === '' || host.startsWith('/') || isLoopback(host)) return false;
-  const mode = searchParams.get('sslmode') ?? searchParams.get('ssl') ?? 'disable';
-  return ['disable', 'false', '0', 'allow'].includes(mode);
+  const host = searchParams.get('host') || decodeURIComponent(hostname) || env['PGHOST'] || 'localhost';
+  if (host.startsWith('/') || isLoopback(host)) return false;
+  const isTold = ['sslcert', 'sslkey', 'sslrootcert'].some((name) => searchParams.get(name));
+  const mode = searchParams.get('sslmode') || (isTold ? 'prefer' : searchParams.get('ssl') || env['PGSSLMODE']);
+  return mode === undefined || ['disable', 'false', '0'].includes(mode);
 }
 
 function isLoopback(host: string): boolean {

@@ -89,9 +89,9 @@ function checkDatabase(settings: Settings, embedded: boolean): void {
   }
 }
 
-function warn(settings: Settings, embedded: boolean, { output }: Context): void {
+function warn(settings: Settings, embedded: boolean, { output, env }: Context): void {
   const { red, yellow } = output.noteColors;
-  for (const { level, text } of unsafeSettings(settings)) {
+  for (const { level, text } of unsafeSettings(settings, env)) {
     output.note(level === 'warning' ? red(`WARNING  ${text}`) : yellow(text));
   }
   if (embedded) {
