@@ -42,7 +42,7 @@ export function unsafeSettings(settings: Settings, env: NodeJS.ProcessEnv): read
   }
   if (settings.operatorPort === undefined && !isLoopback(settings.host)) {
     note(
-      'Whoever reaches the tenants’ port reaches the operator API too: BELLHOP_OPERATOR_PORT gives it one of its own.',
+      "Whoever reaches the tenants' port reaches the operator API too: BELLHOP_OPERATOR_PORT gives it one of its own.",
     );
   }
   return found;
