@@ -1,5 +1,5 @@
-// What a start with these settings leaves open, each in one line that says what to do: printed by `serve`, which refuses
-// none of it, for there are places where each is right.
+// What a start with these settings leaves open, each in one line that names its setting: printed by `serve`, which refuses none
+// of it, for there are places where each is right.
 
 import { openSecretFiles } from './security-settings.ts';
 import type { Settings } from './settings.ts';

@@ -17,7 +17,7 @@ same credentials and data.`;
 const serveExamples = `
 Examples:
   $ export BELLHOP_OPERATOR_TOKEN=$(openssl rand -hex 32)
-  $ bellhop serve --database-url postgres://bellhop@db.internal/bellhop --host 0.0.0.0
+  $ bellhop serve --database-url 'postgres://bellhop@db.internal/bellhop?sslmode=verify-full' --host 0.0.0.0
   $ bellhop serve --embedded             one process, built-in database`;
 
 export const declareService: Declare = (root, run) => {
