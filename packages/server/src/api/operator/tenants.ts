@@ -22,8 +22,8 @@ import { followChange } from '../webhook-change.ts';
 import { decodeCursor, page, pageQuery, pageSchema } from './paging.ts';
 
 const defaultScopes = ['webhooks:admin', 'webhooks:read'] as const;
-/** How long the secret before a rotation stays good. None for one that somebody else knows. */
-const secretOverlapHours = { usual: 24, most: 168 };
+/** How long the secret before a rotation stays good; less for one that somebody else knows. */
+const secretOverlapHours = 24;
 
 const nameSchema = z.string().min(1, 'must not be empty').max(200).refine(isStorableText, 'must be plain text');
 const scopesSchema = z
@@ -36,7 +36,7 @@ const createFields = { name: nameSchema, scopes: scopesSchema.optional() };
 /** `bellhop dev` makes its tenant again with the ids and the secret that it wrote down before. */
 const devFields = { client_id: uuidSchema.optional(), client_secret: z.string().min(1).max(1000).optional() };
 
-const rotateBody = z.strictObject({ overlap_hours: z.int().min(0).max(secretOverlapHours.most).optional() }).optional();
+const rotateBody = z.strictObject({ overlap_hours: z.int().min(0).max(secretOverlapHours).optional() }).optional();
 
 interface CreateBody {
   readonly name: string;
@@ -228,7 +228,7 @@ export function tenantRoutes(deps: ApiDependencies): Route[] {
       access: 'operator',
       role: 'admin',
       operationId: 'rotateTenantSecret',
-      summary: 'Make a new secret; the one before stays good for 24 hours, or as long as told',
+      summary: 'Make a new secret; the one before stays good for 24 hours, or less',
       params: clientParams,
       body: { contentTypes: ['application/json'], format: 'json', required: false, schema: rotateBody },
       responses: {
@@ -245,7 +245,7 @@ export function tenantRoutes(deps: ApiDependencies): Route[] {
         const secret = newClientSecret();
         const secretHash = await hashClientSecret(secret);
         const now = new Date(deps.now());
-        const { overlap_hours: overlapHours = secretOverlapHours.usual } = body ?? {};
+        const { overlap_hours: overlapHours = secretOverlapHours } = body ?? {};
         const previousUntil = new Date(now.getTime() + overlapHours * 3_600_000);
         return database.transaction(async (tx): Promise<Answer> => {
           const row = await rotateTenantSecret(tx, params.client_id, { secretHash, previousUntil, now });
