@@ -53,6 +53,14 @@ async function slow(url: string, text: string): Promise<Slow> {
   return { socket, ended };
 }
 
+/** Over a connection of its own. */
+function isServed(url: string): Promise<boolean> {
+  return fetch(url, { headers: { connection: 'close' } }).then(
+    (response) => response.ok,
+    () => false,
+  );
+}
+
 describe('the listener', () => {
   it('ends 500 connections that send headers slowly or nothing at all, and answers others meanwhile', async () => {
     const { url } = await start({ headersTimeoutMs: 1_000 });
@@ -87,13 +95,8 @@ describe('the listener', () => {
         return socket;
       }),
     );
-    const isServed = (): Promise<boolean> =>
-      fetch(url, { headers: { connection: 'close' } }).then(
-        (response) => response.ok,
-        () => false,
-      );
-    expect(await isServed()).toBe(false);
-    await expect.poll(isServed, { timeout: 5_000 }).toBe(true);
+    expect(await isServed(url)).toBe(false);
+    await expect.poll(() => isServed(url), { timeout: 5_000 }).toBe(true);
     expect(stubborn.map((socket) => socket.destroyed)).toEqual([false, false, false, false]);
   });
 
@@ -170,13 +173,8 @@ describe('the listener', () => {
     });
     const { socket } = await slow(url, 'GET /large HTTP/1.1\r\nhost: a\r\n\r\n');
     socket.pause();
-    const isServed = (): Promise<boolean> =>
-      fetch(url, { headers: { connection: 'close' } }).then(
-        (response) => response.ok,
-        () => false,
-      );
-    expect(await isServed()).toBe(false);
-    await expect.poll(isServed, { timeout: 10_000 }).toBe(true);
+    expect(await isServed(url)).toBe(false);
+    await expect.poll(() => isServed(url), { timeout: 10_000 }).toBe(true);
     expect(socket.destroyed).toBe(false);
   });
 
