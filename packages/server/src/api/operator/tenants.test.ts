@@ -119,6 +119,7 @@ describe('tenants', () => {
         body: { overlap_hours: overlap },
       });
       expect(answer.status, answer.text).toBe(status);
+      if (status === 400) expect(answer.text).toMatch(/overlap_hours: must be (an integer|from 0 to 24)"/);
       expect(await tokenStatus(clientId, secret)).toBe(status === 200 ? 401 : 200);
     }
   });

@@ -36,7 +36,10 @@ const createFields = { name: nameSchema, scopes: scopesSchema.optional() };
 /** `bellhop dev` makes its tenant again with the ids and the secret that it wrote down before. */
 const devFields = { client_id: uuidSchema.optional(), client_secret: z.string().min(1).max(1000).optional() };
 
-const rotateBody = z.strictObject({ overlap_hours: z.int().min(0).max(secretOverlapHours).optional() }).optional();
+const hoursRange = `must be from 0 to ${secretOverlapHours}`;
+const rotateBody = z
+  .strictObject({ overlap_hours: z.int().min(0, hoursRange).max(secretOverlapHours, hoursRange).optional() })
+  .optional();
 
 interface CreateBody {
   readonly name: string;
